@@ -1,0 +1,7 @@
+//! The whole platform on one machine: engines, emulators and the same handlers.
+//!
+//! Not a mock: the handlers talk to it over HTTP with the AWS SDK, as they do to AWS.
+
+pub mod clock;
+pub mod lambda;
+pub mod state;
