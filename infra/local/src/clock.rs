@@ -35,11 +35,15 @@ impl Clock {
     }
 
     /// The platform's time: real time plus what people advanced it by.
-    #[expect(clippy::disallowed_methods, reason = "this is where the platform's time comes from")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the platform's time comes from"
+    )]
     pub fn now(&self) -> Timestamp {
         let offset = self.offset.load(std::sync::atomic::Ordering::SeqCst);
         let real = Timestamp::now();
-        real.checked_add(SignedDuration::from_millis(offset)).unwrap_or(real)
+        real.checked_add(SignedDuration::from_millis(offset))
+            .unwrap_or(real)
     }
 
     /// Moves the clock by `step`; durable before it returns.
@@ -48,8 +52,10 @@ impl Clock {
     /// When the state file cannot be written.
     pub fn advance(&self, step: SignedDuration) -> rusqlite::Result<Timestamp> {
         let ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
-        self.state.with(|db| db.execute("UPDATE clock SET offset_ms = offset_ms + ?1", [ms]))?;
-        self.offset.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+        self.state
+            .with(|db| db.execute("UPDATE clock SET offset_ms = offset_ms + ?1", [ms]))?;
+        self.offset
+            .fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
         Ok(self.now())
     }
 }

@@ -9,4 +9,5 @@ use serde_json::Value;
 ///
 /// `Err` is a crash or an error of the function (what Lambda calls a function error); the text
 /// names no personal data.
-pub type Invoke = Arc<dyn Fn(&str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+pub type Invoke =
+    Arc<dyn Fn(&str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;

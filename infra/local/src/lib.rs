@@ -4,4 +4,8 @@
 
 pub mod clock;
 pub mod lambda;
+pub mod queues;
 pub mod state;
+
+#[cfg(test)]
+mod trial;
