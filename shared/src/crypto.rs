@@ -124,13 +124,17 @@ impl fmt::Debug for AccountKey {
     }
 }
 
-/// Keyed hashes for the platform-wide limits: of one day, so that no counter outlives it (T-07).
-pub struct DailyKey(hmac::Key);
+/// Keyed hashes for the platform-wide limits: the counters hold no address and no IP (T-07).
+///
+/// One key for all days: a key per day would forget at midnight who was mailed a minute ago.
+/// What is counted under it is gone after 24 hours.
+#[derive(Clone)]
+pub struct GuardKey(hmac::Key);
 
-impl DailyKey {
-    /// The key of the day with this number since 1970.
-    pub fn of(secrets: &PlatformSecrets, day: i64) -> Option<Self> {
-        let key = secrets.derive(secrets.newest(), &day.to_be_bytes(), b"rundbrief daily guard key v1")?;
+impl GuardKey {
+    /// The platform's key.
+    pub fn of(secrets: &PlatformSecrets) -> Option<Self> {
+        let key = secrets.derive(secrets.newest(), b"", b"rundbrief guard key v1")?;
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
 
@@ -141,7 +145,12 @@ impl DailyKey {
 
     /// What counts mails to an address, whatever its dots and plus signs (M-22).
     pub fn address(&self, address: &EmailAddress) -> String {
-        self.hash(b"address", address.rate_key_form().as_bytes())
+        self.hash(b"address", address.rate_key_form().reveal_bytes())
+    }
+
+    /// What counts the uses of a form's nonce.
+    pub fn nonce(&self, nonce: crate::id::EventId) -> String {
+        self.hash(b"nonce", &nonce.to_bytes())
     }
 
     fn hash(&self, kind: &[u8], value: &[u8]) -> String {
@@ -153,9 +162,9 @@ impl DailyKey {
     }
 }
 
-impl fmt::Debug for DailyKey {
+impl fmt::Debug for GuardKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DailyKey(***)")
+        f.write_str("GuardKey(***)")
     }
 }
 

@@ -1,4 +1,26 @@
+//! Rundbrief's domain: types, rules, decisions.
+//!
+//! No I/O: no AWS, no tokio, no tracing. Time and randomness are arguments.
+#![warn(missing_docs)]
+
+pub mod account;
 pub mod address;
+pub mod consent;
+pub mod crypto;
+pub mod entropy;
+pub mod form;
+pub mod guard;
 pub mod header;
+pub mod id;
+pub mod key;
+pub mod message;
+pub mod outbox;
 pub mod page_language;
+pub mod person;
+pub mod personal;
+pub mod record;
+pub mod setup;
+pub mod sign_up;
+pub mod time;
+pub mod token;
 pub mod web_address;

@@ -1,0 +1,462 @@
+//! A person's consent history: what signing up, confirming and leaving change.
+//!
+//! Decides only: takes what was read, answers with the transaction to carry out. Every decision
+//! depends on what it read by a condition, so two at once cannot both stand.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::form::{FieldValue, Submission};
+use crate::id::{CampaignId, EventId, FieldKey, ListId, PersonKey};
+use crate::key::AccountScope;
+use crate::outbox::{Notice, Outbox};
+use crate::person::{
+    LegalBasis, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, Unsubscription, UnsubscribedVia,
+    Withdrawal,
+};
+use crate::personal::{ClientIp, PersonalText};
+use crate::record::{Expect, Record, Transaction};
+use crate::setup::{FormDefinition, Mode};
+use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
+use crate::time::{day_in, one_month_after, plus_days, to_millisecond};
+use crate::web_address::ClaimedAddress;
+
+/// Where a form post came from.
+#[derive(Debug, Clone)]
+pub struct FormOrigin {
+    /// The client, as the trusted hop saw it.
+    pub ip: ClientIp,
+    /// The page that the browser claims (S-15).
+    pub claimed: Option<ClaimedAddress>,
+}
+
+/// What a sign-up request leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignUpDecision {
+    /// What to write: the evidence, always (S-11).
+    pub transaction: Transaction,
+    /// The evidence's event.
+    pub sign_up: EventId,
+    /// Whether a mail was promised, under [`SignUpRequest::outbox`].
+    pub mails: bool,
+}
+
+/// A valid request to subscribe.
+#[derive(Debug)]
+pub struct SignUpRequest<'a> {
+    /// What the form was.
+    pub form: &'a FormDefinition,
+    /// What was sent.
+    pub submission: Submission,
+    /// From where.
+    pub origin: FormOrigin,
+    /// The new sign-up's event.
+    pub event: EventId,
+    /// The new outbox record's event.
+    pub outbox: EventId,
+    /// From when on a mail may be sent (limits per address).
+    pub mail_from: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What signing up changes.
+pub fn sign_up(scope: &AccountScope, person: &Person, request: SignUpRequest<'_>) -> SignUpDecision {
+    let now = to_millisecond(request.now);
+    let setup = &request.form.setup;
+    let barred = person.is_blocked() || person.is_restricted();
+    let active = person.active_lists();
+    let all_active = request.submission.lists.iter().all(|list| active.contains(list));
+    let state = match setup.mode {
+        Mode::Double => SignUpState::Pending,
+        Mode::Single | Mode::Confirmed if barred => SignUpState::Suppressed,
+        Mode::Single | Mode::Confirmed => SignUpState::Active,
+    };
+    let gone_at = match state {
+        SignUpState::Active | SignUpState::Confirmed => None,
+        SignUpState::Pending | SignUpState::Superseded | SignUpState::Suppressed => {
+            Some(plus_days(now, setup.confirm_days))
+        }
+    };
+    let evidence = evidence(person.key, &request, state, now, gone_at);
+    let mut transaction = Transaction::default();
+
+    if state == SignUpState::Active {
+        let profile = joined(person, &evidence, &request.submission, now);
+        transaction.put(Record::Profile(Box::new(profile)), Expect::unchanged(person.profile.as_ref()));
+        transaction.check(scope.withdrawal(person.key), Expect::unchanged(person.withdrawal.as_ref()));
+        transaction.check(scope.tombstone(person.key), Expect::unchanged(person.tombstone.as_ref()));
+    }
+
+    // Who has it all already is not mailed again (M-29); restricted people are not mailed.
+    let notice = match (setup.mode, state) {
+        _ if all_active || person.is_restricted() => None,
+        (Mode::Double, _) => Some(Notice::Confirmation { sign_up: request.event }),
+        (Mode::Confirmed, SignUpState::Active) => Some(Notice::Information { sign_up: request.event }),
+        (Mode::Single | Mode::Confirmed, _) => None,
+    };
+    let mails = notice.is_some();
+    if let Some(notice) = notice {
+        let give_up_at = plus_days(now, setup.confirm_days);
+        let outbox = Outbox::new(request.outbox, person.key, notice, request.mail_from.max(now), give_up_at);
+        transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
+    }
+    transaction.put(Record::SignUp(Box::new(evidence)), Expect::Absent);
+    SignUpDecision { transaction, sign_up: request.event, mails }
+}
+
+fn evidence(
+    person: PersonKey,
+    request: &SignUpRequest<'_>,
+    state: SignUpState,
+    now: Timestamp,
+    gone_at: Option<Timestamp>,
+) -> SignUp {
+    let (form, submission) = (request.form, &request.submission);
+    let setup = &form.setup;
+    let mut fields = vec![FieldAnswer {
+        #[expect(clippy::expect_used, reason = "a constant that is an identifier")]
+        key: FieldKey::parse("email").expect("`email` is an identifier"),
+        label: crate::setup::built_in_label("email", setup.language).unwrap_or_default().to_owned(),
+        required: true,
+        value: PersonalText::parse(submission.address.reveal()).ok().map(FieldValue::One),
+    }];
+    fields.extend(setup.fields.iter().filter(|field| field.key.as_str() != "email").map(|field| FieldAnswer {
+        key: field.key.clone(),
+        label: form.label(&field.key),
+        required: field.required,
+        value: submission.values.get(&field.key).cloned(),
+    }));
+    SignUp {
+        event: request.event,
+        person,
+        rev: 1,
+        setup: setup.id.clone(),
+        mode: setup.mode,
+        state,
+        email: submission.address.clone(),
+        form_url: setup.form_url.clone(),
+        form_url_claimed: request.origin.claimed.clone(),
+        form_ip: request.origin.ip,
+        confirm_ip: None,
+        signed_up_at: now,
+        confirmed_at: None,
+        fields,
+        lists: form
+            .lists
+            .iter()
+            .filter(|list| submission.lists.contains(&list.id))
+            .map(|list| ListSnapshot { id: list.id.clone(), name: list.name.clone() })
+            .collect(),
+        interests: submission.interests.clone(),
+        tracking_consent: setup.asks_tracking_consent.then_some(submission.tracking_consent),
+        subscriber: (state == SignUpState::Active).then_some(person),
+        form_version: form.version(),
+        consent_wording: form.consent_wording(),
+        notice_version: setup.notice_version.clone(),
+        language: setup.language,
+        gone_at,
+    }
+}
+
+/// The profile of somebody who signed up without confirmation: new, or with lists added; the data
+/// of an existing one stay as they are.
+fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Timestamp) -> Profile {
+    match &person.profile {
+        Some(profile) => {
+            let active = person.active_lists();
+            let mut profile = profile.clone();
+            profile.rev += 1;
+            for list in &evidence.lists {
+                if !active.contains(&list.id) {
+                    profile.lists.insert(list.id.clone(), consent_by(evidence.event, now));
+                }
+            }
+            profile.ended_on = None;
+            profile.gone_at = None;
+            profile
+        }
+        None => new_profile(evidence, submission.values.clone(), now),
+    }
+}
+
+fn new_profile(
+    evidence: &SignUp,
+    values: std::collections::BTreeMap<FieldKey, FieldValue>,
+    now: Timestamp,
+) -> Profile {
+    Profile {
+        person: evidence.person,
+        rev: 1,
+        address: evidence.email.clone(),
+        spellings: vec![evidence.email.clone()],
+        values,
+        lists: evidence.lists.iter().map(|list| (list.id.clone(), consent_by(evidence.event, now))).collect(),
+        interests: evidence.interests.clone(),
+        tracking_since: (evidence.tracking_consent == Some(true)).then_some(now),
+        language: evidence.language,
+        customer: false,
+        created_at: now,
+        ended_on: None,
+        gone_at: None,
+    }
+}
+
+fn consent_by(event: EventId, since: Timestamp) -> ListConsent {
+    ListConsent { since, basis: LegalBasis::Consent, proof: Proof::SignUp(event) }
+}
+
+/// Why a confirmation link leads to nothing: the page of an unknown token, in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfirmRefusal {
+    /// The sign-up is not there (any more) or needs no confirmation.
+    #[error("no sign-up waits for this confirmation")]
+    NothingToConfirm,
+    /// The person left, objected or was erased after signing up.
+    #[error("withdrawn since")]
+    Withdrawn,
+    /// Processing is restricted.
+    #[error("processing is restricted")]
+    Restricted,
+}
+
+/// What pressing the button leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Confirmation {
+    /// Write this.
+    Complete(Transaction),
+    /// It was completed before; nothing changes, the result page is shown again (M-33).
+    AlreadyComplete,
+}
+
+/// Whether a confirmation link still leads somewhere; what a GET shows.
+///
+/// # Errors
+/// When it does not.
+pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), ConfirmRefusal> {
+    let sign_up = sign_up.ok_or(ConfirmRefusal::NothingToConfirm)?;
+    match sign_up.state {
+        SignUpState::Confirmed | SignUpState::Superseded => return Ok(()),
+        SignUpState::Active | SignUpState::Suppressed => return Err(ConfirmRefusal::NothingToConfirm),
+        SignUpState::Pending => {}
+    }
+    if person.is_restricted() {
+        return Err(ConfirmRefusal::Restricted);
+    }
+    let signed_up_at = sign_up.signed_up_at;
+    let left_since = person.withdrawal.as_ref().is_some_and(|withdrawal| {
+        withdrawal.all_at.is_some_and(|at| at >= signed_up_at)
+            || withdrawal.complained_at.is_some_and(|at| at >= signed_up_at)
+    });
+    let voided = person.tombstone.as_ref().is_some_and(|tombstone| tombstone.voids_sign_up_of(signed_up_at));
+    if left_since || voided { Err(ConfirmRefusal::Withdrawn) } else { Ok(()) }
+}
+
+/// What confirming changes. `others` are the person's other sign-ups.
+///
+/// A second press changes nothing: the first confirmation stands, with its own time and address.
+///
+/// # Errors
+/// When the link leads nowhere any more.
+pub fn confirm(
+    scope: &AccountScope,
+    person: &Person,
+    sign_up: Option<&SignUp>,
+    others: &[SignUp],
+    by: ClientIp,
+    now: Timestamp,
+) -> Result<Confirmation, ConfirmRefusal> {
+    confirmable(person, sign_up)?;
+    let sign_up = sign_up.ok_or(ConfirmRefusal::NothingToConfirm)?;
+    if sign_up.state != SignUpState::Pending {
+        return Ok(Confirmation::AlreadyComplete);
+    }
+    // The clock of another machine may be behind: confirming never predates signing up (S-16).
+    let now = to_millisecond(now).max(sign_up.signed_up_at);
+    let mut transaction = Transaction::default();
+
+    let confirmed = SignUp {
+        rev: sign_up.rev + 1,
+        state: SignUpState::Confirmed,
+        confirm_ip: Some(by),
+        confirmed_at: Some(now),
+        subscriber: Some(person.key),
+        gone_at: None,
+        ..sign_up.clone()
+    };
+    transaction.put(
+        Record::Profile(Box::new(confirmed_profile(person, &confirmed, now))),
+        Expect::unchanged(person.profile.as_ref()),
+    );
+    transaction.check(scope.withdrawal(person.key), Expect::unchanged(person.withdrawal.as_ref()));
+    match &person.tombstone {
+        None => transaction.check(scope.tombstone(person.key), Expect::Absent),
+        Some(tombstone) => transaction.put(
+            Record::Tombstone(Tombstone { rev: tombstone.rev + 1, lifted_at: Some(now), ..tombstone.clone() }),
+            Expect::Revision(tombstone.rev),
+        ),
+    };
+    transaction.put(Record::SignUp(Box::new(confirmed)), Expect::Revision(sign_up.rev));
+    // As many as fit beside the rest into one transaction; the limits per address keep them few.
+    for other in others.iter().filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending).take(90) {
+        let superseded = SignUp { rev: other.rev + 1, state: SignUpState::Superseded, ..other.clone() };
+        transaction.put(Record::SignUp(Box::new(superseded)), Expect::Revision(other.rev));
+    }
+    Ok(Confirmation::Complete(transaction))
+}
+
+/// The profile after a confirmation: lists added, fields set where absent, end and expiry gone,
+/// the confirmed spelling taken over.
+fn confirmed_profile(person: &Person, confirmed: &SignUp, now: Timestamp) -> Profile {
+    let values = confirmed
+        .fields
+        .iter()
+        .filter(|answer| answer.key.as_str() != "email")
+        .filter_map(|answer| Some((answer.key.clone(), answer.value.clone()?)));
+    let Some(profile) = &person.profile else {
+        return new_profile(confirmed, values.collect(), now);
+    };
+    let active = person.active_lists();
+    let mut profile = profile.clone();
+    profile.rev += 1;
+    for (key, value) in values {
+        profile.values.entry(key).or_insert(value);
+    }
+    for list in &confirmed.lists {
+        if !active.contains(&list.id) {
+            profile.lists.insert(list.id.clone(), consent_by(confirmed.event, now));
+        }
+    }
+    for interest in &confirmed.interests {
+        if !profile.interests.contains(interest) {
+            profile.interests.push(interest.clone());
+        }
+    }
+    if confirmed.tracking_consent == Some(true) {
+        profile.tracking_since = profile.tracking_since.or(Some(now));
+    }
+    if !profile.spellings.contains(&confirmed.email) {
+        profile.spellings.push(confirmed.email.clone());
+    }
+    profile.address = confirmed.email.clone();
+    profile.language = confirmed.language;
+    profile.ended_on = None;
+    profile.gone_at = None;
+    profile
+}
+
+/// A wish to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// One list, or all list mail.
+    pub list: Option<ListId>,
+    /// By which way.
+    pub via: UnsubscribedVia,
+    /// The campaign whose mail the link stood in.
+    pub campaign: Option<CampaignId>,
+    /// The new record's event.
+    pub event: EventId,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What leaving changes; `None` when there is nothing (left) to leave.
+///
+/// Withdrawal, tombstone, record and profile change together: from the answer on no mail is
+/// handed to SES any more, and no older sign-up can be confirmed.
+pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Transaction> {
+    let profile = person.profile.as_ref()?;
+    let active = person.active_lists();
+    let now = to_millisecond(leaving.now);
+    let left: Vec<ListId> = match &leaving.list {
+        Some(list) => active.iter().filter(|active| *active == list).cloned().collect(),
+        None => active.iter().cloned().collect(),
+    };
+    let already_out = person.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.all_at.is_some());
+    if left.is_empty() && (leaving.list.is_some() || already_out) {
+        return None;
+    }
+    let last = left.len() == active.len();
+
+    let before = person.withdrawal.clone().unwrap_or_else(|| Withdrawal::none(person.key));
+    let mut withdrawal = Withdrawal { rev: before.rev + 1, ..before };
+    let before = person.tombstone.clone().unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone { rev: before.rev + 1, ..before };
+    for list in &left {
+        withdrawal.lists.insert(list.clone(), now);
+        tombstone.lists.insert(list.clone(), now);
+    }
+    if last {
+        withdrawal.all_at = Some(now);
+        tombstone.at.insert(TombstoneKind::Unsubscribed, now);
+    }
+
+    let mut transaction = Transaction::default();
+    transaction.put(Record::Tombstone(tombstone), Expect::unchanged(person.tombstone.as_ref()));
+    transaction.put(Record::Withdrawal(withdrawal), Expect::unchanged(person.withdrawal.as_ref()));
+    transaction.put(
+        Record::Unsubscription(Unsubscription {
+            event: leaving.event,
+            person: person.key,
+            rev: 1,
+            at: now,
+            via: leaving.via,
+            lists: left,
+            all: last,
+            campaign: leaving.campaign.clone(),
+        }),
+        Expect::Absent,
+    );
+    let profile = if last && !profile.customer && profile.ended_on.is_none() {
+        ended(profile, day_in(now, zone), zone)
+    } else {
+        Profile { rev: profile.rev + 1, ..profile.clone() }
+    };
+    transaction.put(Record::Profile(Box::new(profile)), Expect::unchanged(person.profile.as_ref()));
+    Some(transaction)
+}
+
+/// The profile of somebody whose relationship ended on this day: due one calendar month later.
+pub fn ended(profile: &Profile, on: Date, zone: &TimeZone) -> Profile {
+    Profile {
+        rev: profile.rev + 1,
+        ended_on: Some(on),
+        gone_at: Some(one_month_after(on, zone)),
+        ..profile.clone()
+    }
+}
+
+/// Why a mailbox is not to be written to any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barred {
+    /// A permanent bounce.
+    Bounced,
+    /// A complaint.
+    Complained,
+}
+
+/// What a permanent bounce or a complaint of `at` changes; `None` when it is known.
+///
+/// Consent given after `at` stands.
+pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
+    person.profile.as_ref()?;
+    let at = to_millisecond(at);
+    let before = person.withdrawal.clone().unwrap_or_else(|| Withdrawal::none(person.key));
+    let mut withdrawal = Withdrawal { rev: before.rev + 1, ..before };
+    let (slot, kind) = match why {
+        Barred::Bounced => (&mut withdrawal.bounced_at, TombstoneKind::Bounced),
+        Barred::Complained => (&mut withdrawal.complained_at, TombstoneKind::Complained),
+    };
+    if slot.is_some_and(|known| known >= at) {
+        return None;
+    }
+    *slot = Some(at);
+    let before = person.tombstone.clone().unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone { rev: before.rev + 1, ..before };
+    tombstone.at.insert(kind, at);
+    let mut transaction = Transaction::default();
+    transaction.put(Record::Tombstone(tombstone), Expect::unchanged(person.tombstone.as_ref()));
+    transaction.put(Record::Withdrawal(withdrawal), Expect::unchanged(person.withdrawal.as_ref()));
+    Some(transaction)
+}

@@ -1,0 +1,179 @@
+//! Where things are kept: the keys of both tables.
+//!
+//! A key of an account can be made from its [`AccountScope`] only, and a scope comes only from an
+//! account that exists and has not expired: a handler cannot form another account's key (S-18).
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::AccountKey;
+use crate::address::EmailAddress;
+use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey};
+
+/// The two tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Table {
+    /// Everything but tombstones.
+    Main,
+    /// Tombstones: a full restore of the main table can never forget them.
+    Tombstones,
+}
+
+/// A full primary key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Which table.
+    pub table: Table,
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn main(pk: String, sk: impl Into<String>) -> Self {
+        Self { table: Table::Main, pk, sk: sk.into() }
+    }
+
+    /// The account item itself, which is read to authorise and so needs no scope.
+    pub fn account(account: &AccountId) -> Self {
+        Self::main(format!("A#{account}"), "account")
+    }
+
+    /// A management API key, which is read to authorise and so needs no scope.
+    pub fn api_key(account: &AccountId, key: &crate::id::KeyId) -> Self {
+        Self::main(format!("A#{account}"), format!("key#{key}"))
+    }
+
+    /// The directory entry of an account, for what goes over all accounts.
+    pub fn directory(account: &AccountId) -> Self {
+        Self::main(Self::directory_partition(), account.as_str())
+    }
+
+    /// The partition of all accounts.
+    pub fn directory_partition() -> String {
+        "G#accounts".to_owned()
+    }
+
+    /// A platform-wide guard counter, under a keyed hash (T-07).
+    pub fn guard(hash: &str, kind: &str) -> Self {
+        Self::main(format!("G#guard#{hash}"), kind)
+    }
+
+    /// Something global: running campaigns, the SES allotment, sweep cursors.
+    pub fn global(partition: &str, sk: impl Into<String>) -> Self {
+        Self::main(format!("G#{partition}"), sk)
+    }
+}
+
+/// An account that may be worked on: made by [`crate::account::Account::scope`] only.
+#[derive(Debug, Clone)]
+pub struct AccountScope {
+    account: AccountId,
+    key: AccountKey,
+}
+
+impl AccountScope {
+    pub(crate) fn new(account: AccountId, key: AccountKey) -> Self {
+        Self { account, key }
+    }
+
+    /// Whose scope it is.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Names the account's key without giving it away.
+    pub fn key_fingerprint(&self) -> String {
+        self.key.fingerprint()
+    }
+
+    /// The person with this address in this account.
+    pub fn person(&self, address: &EmailAddress) -> PersonKey {
+        self.key.person(address)
+    }
+
+    /// The partition with the account's configuration.
+    pub fn configuration_partition(&self) -> String {
+        format!("A#{}", self.account)
+    }
+
+    /// A configured thing: `kind` is `list`, `setup`, `field`, ...
+    pub fn configuration(&self, kind: &str, id: &str) -> Key {
+        Key::main(self.configuration_partition(), format!("{kind}#{id}"))
+    }
+
+    /// The partition with the profiles and withdrawal items of one sixteenth of the people.
+    pub fn profiles(&self, partition: Partition) -> String {
+        format!("A#{}#P#{partition}", self.account)
+    }
+
+    /// A person's profile.
+    pub fn profile(&self, person: PersonKey) -> Key {
+        Key::main(self.profiles(person.partition()), person.to_string())
+    }
+
+    /// A person's withdrawal item, which the query for the profile returns too.
+    pub fn withdrawal(&self, person: PersonKey) -> Key {
+        Key::main(self.profiles(person.partition()), format!("{person}!w"))
+    }
+
+    /// The partition with the records of one sixteenth of the people.
+    pub fn records(&self, partition: Partition) -> String {
+        format!("A#{}#R#{partition}", self.account)
+    }
+
+    /// One record of a person: `kind` is `signup`, `unsub`, `outbox`, ...
+    pub fn record(&self, person: PersonKey, kind: &str, event: EventId) -> Key {
+        Key::main(self.records(person.partition()), format!("{person}#{kind}#{event}"))
+    }
+
+    /// What all records of one kind of a person begin with.
+    pub fn record_prefix(&self, person: PersonKey, kind: &str) -> String {
+        format!("{person}#{kind}#")
+    }
+
+    /// The partition with the tombstones of one sixteenth of the people.
+    pub fn tombstones(&self, partition: Partition) -> String {
+        format!("A#{}#T#{partition}", self.account)
+    }
+
+    /// A person's tombstone.
+    pub fn tombstone(&self, person: PersonKey) -> Key {
+        Key { table: Table::Tombstones, pk: self.tombstones(person.partition()), sk: person.to_string() }
+    }
+
+    /// The partition of a campaign's control item and arcs.
+    pub fn campaign_partition(&self, campaign: &CampaignId) -> String {
+        format!("A#{}#C#{campaign}", self.account)
+    }
+
+    /// Something of a campaign: `control`, `arc#…`.
+    pub fn campaign(&self, campaign: &CampaignId, sk: impl Into<String>) -> Key {
+        Key::main(self.campaign_partition(campaign), sk)
+    }
+
+    /// The send ledger of one arc.
+    pub fn ledger_partition(&self, campaign: &CampaignId, round: u16, arc: u32) -> String {
+        format!("A#{}#C#{campaign}#{round}#{arc}", self.account)
+    }
+
+    /// Entry `number` of the send ledger of one arc; numbers sort as text.
+    pub fn ledger_entry(&self, campaign: &CampaignId, round: u16, arc: u32, number: u32) -> Key {
+        Key::main(self.ledger_partition(campaign, round, arc), format!("e#{number:08}"))
+    }
+
+    /// The partition of an import's control item, chunks and report rows.
+    pub fn import_partition(&self, import: &ImportId) -> String {
+        format!("A#{}#I#{import}", self.account)
+    }
+
+    /// Something of an import.
+    pub fn import(&self, import: &ImportId, sk: impl Into<String>) -> Key {
+        Key::main(self.import_partition(import), sk)
+    }
+
+    /// The prefix of the account's objects of one kind in the bucket: `archives`, `imports`, ...
+    pub fn object_prefix(&self, kind: &str) -> String {
+        format!("{kind}/{}/", self.account)
+    }
+}

@@ -1,0 +1,408 @@
+//! What is known of a person: profile, withdrawal, tombstone, and the standing they add up to.
+//!
+//! Standing is derived by comparing times, never stored: a stale profile can re-subscribe nobody
+//! (T-10). What may change it is decided in `consent`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::address::EmailAddress;
+use crate::form::FieldValue;
+use crate::id::{CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId};
+use crate::key::{AccountScope, Key};
+use crate::page_language::Language;
+use crate::record::{Due, DueWork, Stored};
+
+/// A subscriber's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Who; also the subscriber's identifier in the API.
+    pub person: PersonKey,
+    /// Grows with each write.
+    pub rev: u64,
+    /// The address in the spelling of the last confirmed sign-up.
+    pub address: EmailAddress,
+    /// Every spelling ever mailed, this one included.
+    pub spellings: Vec<EmailAddress>,
+    /// Built-in and declared fields.
+    #[serde(default)]
+    pub values: BTreeMap<FieldKey, FieldValue>,
+    /// Consents by list.
+    #[serde(default)]
+    pub lists: BTreeMap<ListId, ListConsent>,
+    /// Interests ticked.
+    #[serde(default)]
+    pub interests: Vec<InterestId>,
+    /// Since when opens and clicks may be tied to the person (L-23).
+    #[serde(default)]
+    pub tracking_since: Option<Timestamp>,
+    /// The language mails are written in.
+    #[serde(default)]
+    pub language: Language,
+    /// Marked a customer: the relationship outlives the last list.
+    #[serde(default)]
+    pub customer: bool,
+    /// When the person became a subscriber.
+    pub created_at: Timestamp,
+    /// The last day of the relationship, once it has ended.
+    #[serde(default)]
+    pub ended_on: Option<Date>,
+    /// When it counts as absent: one calendar month after the end (S-08).
+    #[serde(default)]
+    pub gone_at: Option<Timestamp>,
+}
+
+/// Why a list may write to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListConsent {
+    /// Since when.
+    pub since: Timestamp,
+    /// On which ground (L-01).
+    pub basis: LegalBasis,
+    /// What proves it.
+    pub proof: Proof,
+}
+
+/// The legal ground of mailing a person (L-01).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LegalBasis {
+    /// Art. 6(1)(a) GDPR.
+    #[serde(rename = "consent")]
+    Consent,
+    /// § 174(4) TKG 2021 (Austria).
+    #[serde(rename = "soft_opt_in_AT_174_4")]
+    SoftOptInAt,
+    /// § 7(3) UWG (Germany).
+    #[serde(rename = "soft_opt_in_DE_7_3")]
+    SoftOptInDe,
+    /// Needed for a contract; no list mail.
+    #[serde(rename = "transactional")]
+    Transactional,
+}
+
+impl LegalBasis {
+    /// Reads the name used on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "consent" => Some(Self::Consent),
+            "soft_opt_in_AT_174_4" => Some(Self::SoftOptInAt),
+            "soft_opt_in_DE_7_3" => Some(Self::SoftOptInDe),
+            "transactional" => Some(Self::Transactional),
+            _ => None,
+        }
+    }
+
+    /// Whether it carries advertising: transactional mail does not.
+    pub fn carries_list_mail(self) -> bool {
+        match self {
+            Self::Consent | Self::SoftOptInAt | Self::SoftOptInDe => true,
+            Self::Transactional => false,
+        }
+    }
+}
+
+/// What proves a consent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A sign-up of the person.
+    SignUp(EventId),
+    /// An import, which names its source and ground (T-15).
+    Import(ImportId),
+}
+
+/// What a person withdrew, and what bars them from mail. Times only ever move forward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Who.
+    pub person: PersonKey,
+    /// Grows with each write.
+    pub rev: u64,
+    /// The last withdrawal of everything.
+    #[serde(default)]
+    pub all_at: Option<Timestamp>,
+    /// The last withdrawal of a list.
+    #[serde(default)]
+    pub lists: BTreeMap<ListId, Timestamp>,
+    /// The last permanent bounce.
+    #[serde(default)]
+    pub bounced_at: Option<Timestamp>,
+    /// The last complaint.
+    #[serde(default)]
+    pub complained_at: Option<Timestamp>,
+    /// Since when processing is restricted (Art. 18 GDPR).
+    #[serde(default)]
+    pub restricted_at: Option<Timestamp>,
+    /// When a restriction was lifted.
+    #[serde(default)]
+    pub restriction_lifted_at: Option<Timestamp>,
+}
+
+impl Withdrawal {
+    /// Nothing withdrawn yet; not to be stored as it is.
+    pub fn none(person: PersonKey) -> Self {
+        Self {
+            person,
+            rev: 0,
+            all_at: None,
+            lists: BTreeMap::new(),
+            bounced_at: None,
+            complained_at: None,
+            restricted_at: None,
+            restriction_lifted_at: None,
+        }
+    }
+
+    /// Whether consent given at `since` for `list` still stands.
+    ///
+    /// At the same instant the withdrawal wins.
+    fn leaves(&self, list: &ListId, since: Timestamp) -> bool {
+        let barred = [self.all_at, self.bounced_at, self.complained_at, self.lists.get(list).copied()];
+        barred.into_iter().flatten().all(|at| at < since)
+    }
+
+    /// Whether processing is restricted.
+    pub fn is_restricted(&self) -> bool {
+        self.restricted_at > self.restriction_lifted_at
+    }
+}
+
+/// What must be remembered of a person when nothing else is (T-02, T-12): no address, only times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Who.
+    pub person: PersonKey,
+    /// Grows with each write.
+    pub rev: u64,
+    /// When the person was last erased, left all lists, objected, bounced, or complained.
+    #[serde(default)]
+    pub at: BTreeMap<TombstoneKind, Timestamp>,
+    /// When the person last left single lists.
+    #[serde(default)]
+    pub lists: BTreeMap<ListId, Timestamp>,
+    /// When a completed double opt-in last lifted it (T-11); it is never deleted.
+    #[serde(default)]
+    pub lifted_at: Option<Timestamp>,
+}
+
+/// Why there is a tombstone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TombstoneKind {
+    /// Art. 17 GDPR.
+    Erased,
+    /// Art. 7(3) GDPR.
+    Unsubscribed,
+    /// Art. 21(3) GDPR.
+    Objected,
+    /// Art. 18 GDPR.
+    Restricted,
+    /// A permanent bounce.
+    Bounced,
+    /// A complaint.
+    Complained,
+}
+
+impl Tombstone {
+    /// No reason yet; not to be stored as it is.
+    pub fn none(person: PersonKey) -> Self {
+        Self { person, rev: 0, at: BTreeMap::new(), lists: BTreeMap::new(), lifted_at: None }
+    }
+
+    /// Whether only a completed double opt-in may bring the person back.
+    pub fn blocks(&self) -> bool {
+        self.at.values().any(|at| self.lifted_at.is_none_or(|lifted| *at >= lifted))
+    }
+
+    /// Whether anything in it is as new as `instant`: a sign-up from before then is void.
+    pub fn voids_sign_up_of(&self, instant: Timestamp) -> bool {
+        self.at.values().any(|at| *at >= instant)
+    }
+}
+
+/// How somebody left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsubscription {
+    /// Which.
+    pub event: EventId,
+    /// Who.
+    pub person: PersonKey,
+    /// 1.
+    pub rev: u64,
+    /// When.
+    pub at: Timestamp,
+    /// By which way.
+    pub via: UnsubscribedVia,
+    /// The lists that were left.
+    pub lists: Vec<ListId>,
+    /// Whether all list mail was ended.
+    pub all: bool,
+    /// The campaign whose mail the link stood in.
+    #[serde(default)]
+    pub campaign: Option<CampaignId>,
+}
+
+/// The way somebody left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsubscribedVia {
+    /// RFC 8058: the mailbox provider's button.
+    OneClick,
+    /// The button on our page.
+    Page,
+    /// The preference page.
+    Preferences,
+    /// The controller, through the API.
+    Controller,
+}
+
+impl Unsubscription {
+    /// The kind of record in keys.
+    pub const RECORD: &'static str = "unsub";
+
+    /// Its identifier in the API.
+    pub fn id(&self) -> RecordId {
+        RecordId { person: self.person, event: self.event }
+    }
+}
+
+/// Everything that decides about one person, read consistently; what has expired is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub key: PersonKey,
+    /// Their profile.
+    pub profile: Option<Profile>,
+    /// What they withdrew.
+    pub withdrawal: Option<Withdrawal>,
+    /// What is remembered of them.
+    pub tombstone: Option<Tombstone>,
+}
+
+/// What a person is to the account now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// At least one list may write.
+    Active,
+    /// No list may.
+    Unsubscribed,
+    /// Processing is restricted: kept, not mailed, not changed.
+    Restricted,
+    /// The mailbox does not exist.
+    Bounced,
+    /// The person complained.
+    Complained,
+}
+
+impl Profile {
+    /// The lists that may write to the person now.
+    pub fn active_lists(&self, withdrawal: Option<&Withdrawal>) -> BTreeSet<ListId> {
+        self.lists
+            .iter()
+            .filter(|(_, consent)| consent.basis.carries_list_mail())
+            .filter(|(list, consent)| withdrawal.is_none_or(|withdrawal| withdrawal.leaves(list, consent.since)))
+            .map(|(list, _)| list.clone())
+            .collect()
+    }
+
+    /// What the person is to the account now.
+    pub fn standing(&self, withdrawal: Option<&Withdrawal>) -> Standing {
+        if withdrawal.is_some_and(Withdrawal::is_restricted) {
+            return Standing::Restricted;
+        }
+        if !self.active_lists(withdrawal).is_empty() {
+            return Standing::Active;
+        }
+        let latest = |at: Option<Timestamp>| self.lists.values().all(|consent| at >= Some(consent.since));
+        match withdrawal {
+            Some(w) if w.complained_at.is_some() && latest(w.complained_at) => Standing::Complained,
+            Some(w) if w.bounced_at.is_some() && w.bounced_at > w.all_at && latest(w.bounced_at) => Standing::Bounced,
+            _ => Standing::Unsubscribed,
+        }
+    }
+}
+
+impl Person {
+    /// Nobody yet.
+    pub fn unknown(key: PersonKey) -> Self {
+        Self { key, profile: None, withdrawal: None, tombstone: None }
+    }
+
+    /// The lists that may write to the person now.
+    pub fn active_lists(&self) -> BTreeSet<ListId> {
+        self.profile
+            .as_ref()
+            .map(|profile| profile.active_lists(self.withdrawal.as_ref()))
+            .unwrap_or_default()
+    }
+
+    /// Whether processing is restricted.
+    pub fn is_restricted(&self) -> bool {
+        self.withdrawal.as_ref().is_some_and(Withdrawal::is_restricted)
+    }
+
+    /// Whether only a completed double opt-in may bring the person back (T-11).
+    pub fn is_blocked(&self) -> bool {
+        self.tombstone.as_ref().is_some_and(Tombstone::blocks)
+    }
+}
+
+impl Stored for Profile {
+    const KIND: &'static str = "profile";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.profile(self.person)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.gone_at
+    }
+
+    fn due(&self) -> Option<Due> {
+        self.gone_at.map(|at| Due { work: DueWork::Expire, at })
+    }
+}
+
+impl Stored for Withdrawal {
+    const KIND: &'static str = "withdrawal";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.withdrawal(self.person)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for Tombstone {
+    const KIND: &'static str = "tombstone";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.tombstone(self.person)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for Unsubscription {
+    const KIND: &'static str = "unsubscription";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.record(self.person, Self::RECORD, self.event)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}

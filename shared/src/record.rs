@@ -1,0 +1,161 @@
+//! What is stored, and under which condition it may be written.
+//!
+//! State machines answer with these; adapters turn them into items and calls.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::key::{AccountScope, Key};
+use crate::outbox::Outbox;
+use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
+use crate::sign_up::SignUp;
+use crate::time::DueHour;
+
+/// Something with a place, a revision and perhaps an end.
+pub trait Stored: Serialize + DeserializeOwned + Clone {
+    /// The item's `kind` attribute.
+    const KIND: &'static str;
+
+    /// Where it is kept.
+    fn key(&self, scope: &AccountScope) -> Key;
+
+    /// Grows by one with each write; 1 for a new item.
+    fn revision(&self) -> u64;
+
+    /// From this instant on it counts as absent (T-04).
+    fn expires_at(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// When something must happen to it other than expiry.
+    fn due(&self) -> Option<Due> {
+        None
+    }
+}
+
+/// An entry of the `due` index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// What must happen.
+    pub work: DueWork,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the `due` index is asked for, each on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DueWork {
+    /// Delete what has expired (the hourly sweeper).
+    Expire,
+    /// Try an outbox record again (every minute).
+    Outbox,
+    /// Start a scheduled campaign (every minute).
+    Start,
+}
+
+/// Shards per due hour: 1,000 writes a second each.
+pub const DUE_SHARDS: u8 = 4;
+
+impl DueWork {
+    /// The index partition of `hour` and `shard`.
+    pub fn partition(self, hour: DueHour, shard: u8) -> String {
+        let work = match self {
+            Self::Expire => "expire",
+            Self::Outbox => "outbox",
+            Self::Start => "start",
+        };
+        format!("{work}#{}#{shard}", hour.0)
+    }
+}
+
+/// What must be so for a write to happen. An expired item counts as absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing is there.
+    Absent,
+    /// It is there with this revision.
+    Revision(u64),
+}
+
+impl Expect {
+    /// What must still be so of something that was read.
+    pub fn unchanged<T: Stored>(read: Option<&T>) -> Self {
+        read.map_or(Self::Absent, |record| Self::Revision(record.revision()))
+    }
+}
+
+/// Any record of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// Who a subscriber is and what they agreed to.
+    Profile(Box<Profile>),
+    /// What a subscriber withdrew.
+    Withdrawal(Withdrawal),
+    /// What must outlive the profile.
+    Tombstone(Tombstone),
+    /// The evidence of a sign-up.
+    SignUp(Box<SignUp>),
+    /// The evidence of leaving.
+    Unsubscription(Unsubscription),
+    /// A mail that is to be sent to one person.
+    Outbox(Box<Outbox>),
+}
+
+macro_rules! each_record {
+    ($self:expr, $record:ident => $body:expr) => {
+        match $self {
+            Record::Profile($record) => $body,
+            Record::Withdrawal($record) => $body,
+            Record::Tombstone($record) => $body,
+            Record::SignUp($record) => $body,
+            Record::Unsubscription($record) => $body,
+            Record::Outbox($record) => $body,
+        }
+    };
+}
+pub(crate) use each_record;
+
+impl Record {
+    /// Where it is kept.
+    pub fn key(&self, scope: &AccountScope) -> Key {
+        each_record!(self, record => record.key(scope))
+    }
+
+    /// Its revision.
+    pub fn revision(&self) -> u64 {
+        each_record!(self, record => record.revision())
+    }
+
+    /// When it counts as absent.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        each_record!(self, record => record.expires_at())
+    }
+}
+
+/// One part of a transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Put the whole record, if the expectation holds.
+    Put(Record, Expect),
+    /// Change nothing, but fail the transaction unless the expectation holds.
+    Check(Key, Expect),
+}
+
+/// Steps that happen together or not at all (at most 100, A-22).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Transaction(pub Vec<Step>);
+
+impl Transaction {
+    /// Adds a put.
+    pub fn put(&mut self, record: Record, expect: Expect) -> &mut Self {
+        self.0.push(Step::Put(record, expect));
+        self
+    }
+
+    /// Adds a check.
+    pub fn check(&mut self, key: Key, expect: Expect) -> &mut Self {
+        self.0.push(Step::Check(key, expect));
+        self
+    }
+}

@@ -1,0 +1,279 @@
+//! Sign-up setups: what a form asks, in which opt-in mode, and what the visitor was shown.
+//!
+//! Reading what a visitor sent against a setup is `form`'s part.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::sha256_hex;
+use crate::id::{FieldKey, InterestId, ListId, SetupId};
+use crate::page_language::Language;
+
+/// The opt-in mode (O-01 to O-04). `Confirmed` here is **not** double opt-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Active at once, no mail.
+    Single,
+    /// Active at once, and an information mail with a way out.
+    Confirmed,
+    /// Nothing until the mailed link is confirmed.
+    Double,
+}
+
+impl Mode {
+    /// Whether a sign-up makes the person a subscriber at once.
+    pub fn activates_at_once(self) -> bool {
+        match self {
+            Self::Single | Self::Confirmed => true,
+            Self::Double => false,
+        }
+    }
+}
+
+/// A sign-up setup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// Its identifier, part of the form's URL.
+    pub id: SetupId,
+    /// Grows with each write.
+    pub rev: u64,
+    /// What the controller calls it.
+    pub name: String,
+    /// The opt-in mode.
+    pub mode: Mode,
+    /// Why `Single` or `Confirmed` is used; they do not suit as proof (O-05).
+    #[serde(default)]
+    pub justification: Option<String>,
+    /// The lists a sign-up is for.
+    pub lists: Vec<ListId>,
+    /// What the form asks besides the address.
+    #[serde(default)]
+    pub fields: Vec<SetupField>,
+    /// Interests the form offers.
+    #[serde(default)]
+    pub interests: Vec<InterestId>,
+    /// Whether the form asks for consent to tracking, unticked (L-10).
+    #[serde(default)]
+    pub asks_tracking_consent: bool,
+    /// The page the form stands on, as the controller registered it (S-15).
+    pub form_url: String,
+    /// Where visitors are sent.
+    #[serde(default)]
+    pub redirects: Redirects,
+    /// The language of form, pages and mails.
+    #[serde(default)]
+    pub language: Language,
+    /// Days until an unconfirmed sign-up expires: 1 to 14 (O-07).
+    #[serde(default = "Setup::default_confirm_days")]
+    pub confirm_days: u32,
+    /// What the visitor agrees to, in the controller's words.
+    #[serde(default)]
+    pub consent_wording: Option<String>,
+    /// The version of the privacy notice shown.
+    #[serde(default)]
+    pub notice_version: Option<String>,
+    /// Sign-ups per hour before the setup answers 429 (M-30).
+    #[serde(default = "Setup::default_hourly_budget")]
+    pub hourly_budget: u32,
+}
+
+impl Setup {
+    /// 7 days (O-07).
+    pub const DEFAULT_CONFIRM_DAYS: u32 = 7;
+    /// 14 days (O-07).
+    pub const MAX_CONFIRM_DAYS: u32 = 14;
+    /// Engineering: far above any form's traffic, far below what a flood brings.
+    pub const DEFAULT_HOURLY_BUDGET: u32 = 2_000;
+
+    fn default_confirm_days() -> u32 {
+        Self::DEFAULT_CONFIRM_DAYS
+    }
+
+    fn default_hourly_budget() -> u32 {
+        Self::DEFAULT_HOURLY_BUDGET
+    }
+}
+
+/// A field that a setup asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupField {
+    /// A built-in field's name or a declared field's key.
+    pub key: FieldKey,
+    /// Whether the form is refused without it.
+    #[serde(default)]
+    pub required: bool,
+    /// What it is asked for; demanded for the date of birth (T-08).
+    #[serde(default)]
+    pub purpose: Option<String>,
+}
+
+/// Where visitors are sent; only to the form's own host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirects {
+    /// After the form was accepted.
+    #[serde(default)]
+    pub accepted: Option<String>,
+    /// After the link was confirmed.
+    #[serde(default)]
+    pub confirmed: Option<String>,
+}
+
+/// A list of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Its identifier.
+    pub id: ListId,
+    /// Grows with each write.
+    pub rev: u64,
+    /// What subscribers read.
+    pub name: String,
+}
+
+/// A declared field of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its key; forms send it as `field.{key}`.
+    pub key: FieldKey,
+    /// Grows with each write.
+    pub rev: u64,
+    /// What visitors read.
+    pub label: String,
+    /// What its values are.
+    #[serde(default, rename = "type")]
+    pub field_type: FieldType,
+}
+
+/// What a declared field's values are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// One line of text.
+    #[default]
+    Text,
+    /// A whole number.
+    Number,
+    /// `YYYY-MM-DD`.
+    Date,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// The nine built-in fields of S-05 in the form's names, the address in its four parts; the
+/// e-mail address itself is apart, being the only one that is always asked.
+pub const BUILT_IN_FIELDS: [&str; 11] = [
+    "salutation",
+    "first_name",
+    "last_name",
+    "street",
+    "postal_code",
+    "city",
+    "country",
+    "advertising_criteria",
+    "customer_number",
+    "branch_number",
+    "date_of_birth",
+];
+
+/// What a built-in field is called on pages and in the evidence.
+pub fn built_in_label(key: &str, language: Language) -> Option<&'static str> {
+    let (de, en) = match key {
+        "email" => ("E-Mail-Adresse", "E-mail address"),
+        "salutation" => ("Anrede", "Salutation"),
+        "first_name" => ("Vorname", "First name"),
+        "last_name" => ("Nachname", "Last name"),
+        "street" => ("Straße und Hausnummer", "Street and number"),
+        "postal_code" => ("Postleitzahl", "Postal code"),
+        "city" => ("Ort", "City"),
+        "country" => ("Land", "Country"),
+        "advertising_criteria" => ("Werbekriterien", "Advertising criteria"),
+        "customer_number" => ("Kundennummer", "Customer number"),
+        "branch_number" => ("Filialnummer", "Branch number"),
+        "date_of_birth" => ("Geburtsdatum", "Date of birth"),
+        _ => return None,
+    };
+    Some(match language {
+        Language::De => de,
+        Language::En => en,
+    })
+}
+
+/// A setup with everything that its form shows: what evidence is frozen from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormDefinition {
+    /// The setup.
+    pub setup: Setup,
+    /// Its lists, with the names they have now.
+    pub lists: Vec<List>,
+    /// The declared fields it asks.
+    pub declared: Vec<Field>,
+    /// The controller's name.
+    pub controller: String,
+}
+
+impl FormDefinition {
+    /// What the visitor reads at a field.
+    pub fn label(&self, key: &FieldKey) -> String {
+        built_in_label(key.as_str(), self.setup.language).map_or_else(
+            || {
+                self.declared
+                    .iter()
+                    .find(|field| field.key == *key)
+                    .map_or_else(|| key.to_string(), |field| field.label.clone())
+            },
+            str::to_owned,
+        )
+    }
+
+    /// What the visitor agrees to.
+    pub fn consent_wording(&self) -> String {
+        if let Some(wording) = &self.setup.consent_wording {
+            return wording.clone();
+        }
+        let lists: Vec<&str> = self.lists.iter().map(|list| list.name.as_str()).collect();
+        let (controller, lists) = (&self.controller, lists.join(", "));
+        match self.setup.language {
+            Language::De => format!(
+                "Ich möchte von {controller} per E-Mail erhalten: {lists}. Ich kann diese \
+                 Einwilligung jederzeit mit Wirkung für die Zukunft widerrufen, am einfachsten \
+                 über den Abmeldelink in jeder E-Mail."
+            ),
+            Language::En => format!(
+                "I would like to receive by e-mail from {controller}: {lists}. I can withdraw \
+                 this consent at any time with effect for the future, most easily through the \
+                 unsubscribe link in every e-mail."
+            ),
+        }
+    }
+
+    /// Names exactly what was shown: the SHA-256 of all the form's words (L-09).
+    pub fn version(&self) -> String {
+        let mut shown = format!(
+            "rundbrief form v1\n{:?}\n{}\n{:?}\n",
+            self.setup.mode,
+            self.setup.language.code(),
+            self.setup.notice_version
+        );
+        for field in &self.setup.fields {
+            shown.push_str(&format!(
+                "field {:?} {:?} {} {:?}\n",
+                field.key.as_str(),
+                self.label(&field.key),
+                field.required,
+                field.purpose
+            ));
+        }
+        for list in &self.lists {
+            shown.push_str(&format!("list {:?} {:?}\n", list.id.as_str(), list.name));
+        }
+        for interest in &self.setup.interests {
+            shown.push_str(&format!("interest {:?}\n", interest.as_str()));
+        }
+        shown.push_str(&format!(
+            "tracking {}\nwording {:?}\n",
+            self.setup.asks_tracking_consent,
+            self.consent_wording()
+        ));
+        sha256_hex(shown.as_bytes())
+    }
+}
