@@ -11,13 +11,19 @@ pub trait Entropy: Send + Sync {
 }
 
 /// The operating system's randomness.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SystemEntropy(ring::rand::SystemRandom);
 
 impl SystemEntropy {
     /// The system's source.
     pub fn new() -> Self {
-        Self::default()
+        Self(ring::rand::SystemRandom::new())
+    }
+}
+
+impl Default for SystemEntropy {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

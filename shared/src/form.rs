@@ -54,7 +54,7 @@ impl FieldValue {
 }
 
 /// One entry of a form that could not be taken.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
     /// The contract's name of the field, or `field.{key}` with a well-formed key.
     pub field: String,
@@ -63,7 +63,7 @@ pub struct FieldProblem {
 }
 
 /// Why an entry could not be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldProblemCode {
     /// The setup requires it.
     Missing,
@@ -115,7 +115,7 @@ impl Submission {
     /// # Errors
     /// One problem per field that could not be taken.
     pub fn parse(pairs: &[(String, String)], form: &FormDefinition) -> Result<Self, Vec<FieldProblem>> {
-        let mut reader = Reader { form, problems: BTreeSet::new() };
+        let mut reader = Reader { form, problems: BTreeMap::new() };
         let mut given: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, value) in pairs {
             given.entry(name).or_default().push(value);
@@ -163,18 +163,17 @@ pub fn wire_name(key: &str) -> String {
 
 struct Reader<'a> {
     form: &'a FormDefinition,
-    problems: BTreeSet<FieldProblem>,
+    /// One per field: the first is enough to mend it.
+    problems: BTreeMap<String, FieldProblemCode>,
 }
 
 impl Reader<'_> {
     fn problem(&mut self, field: &str, code: FieldProblemCode) {
-        self.problems.insert(FieldProblem { field: field.to_owned(), code });
+        self.problems.entry(field.to_owned()).or_insert(code);
     }
 
     fn finish(self) -> Vec<FieldProblem> {
-        // One entry per field: the first is enough to mend it.
-        let mut seen = BTreeSet::new();
-        self.problems.into_iter().filter(|problem| seen.insert(problem.field.clone())).collect()
+        self.problems.into_iter().map(|(field, code)| FieldProblem { field, code }).collect()
     }
 
     fn address(&mut self, sent: Option<&Vec<&str>>) -> Option<EmailAddress> {

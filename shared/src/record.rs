@@ -114,7 +114,6 @@ macro_rules! each_record {
         }
     };
 }
-pub(crate) use each_record;
 
 impl Record {
     /// Where it is kept.

@@ -52,13 +52,13 @@ pub fn one_month_after(last_day: Date, zone: &TimeZone) -> Timestamp {
         .and_then(|day| day.checked_add(1.day()))
         .unwrap_or(Date::MAX);
     due_day
-        .to_zoned(zone.clone())
+        .to_zoned_datetime(zone.clone())
         .map_or(Timestamp::MAX, |start_of_next_day| start_of_next_day.timestamp())
 }
 
 /// The calendar day of `instant` in `zone`.
 pub fn day_in(instant: Timestamp, zone: &TimeZone) -> Date {
-    instant.to_zoned(zone.clone()).date()
+    instant.to_zoned_datetime(zone.clone()).date()
 }
 
 /// An hour since 1970, the partition unit of the `due` index.
