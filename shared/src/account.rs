@@ -62,7 +62,9 @@ impl Account {
 
     /// The sender of mails to one person.
     pub fn notice_sender(&self) -> Option<String> {
-        self.sender_domains.first().map(|domain| format!("newsletter@{domain}"))
+        self.sender_domains
+            .first()
+            .map(|domain| format!("newsletter@{domain}"))
     }
 }
 
@@ -105,6 +107,13 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 7] =
-        [Self::Read, Self::Write, Self::Send, Self::Export, Self::Erase, Self::Restore, Self::Admin];
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Write,
+        Self::Send,
+        Self::Export,
+        Self::Erase,
+        Self::Restore,
+        Self::Admin,
+    ];
 }

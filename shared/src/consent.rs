@@ -12,8 +12,8 @@ use crate::id::{CampaignId, EventId, FieldKey, ListId, PersonKey};
 use crate::key::AccountScope;
 use crate::outbox::{Notice, Outbox};
 use crate::person::{
-    LegalBasis, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, Unsubscription, UnsubscribedVia,
-    Withdrawal,
+    LegalBasis, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, UnsubscribedVia,
+    Unsubscription, Withdrawal,
 };
 use crate::personal::{ClientIp, PersonalText};
 use crate::record::{Expect, Record, Transaction};
@@ -62,12 +62,20 @@ pub struct SignUpRequest<'a> {
 }
 
 /// What signing up changes.
-pub fn sign_up(scope: &AccountScope, person: &Person, request: SignUpRequest<'_>) -> SignUpDecision {
+pub fn sign_up(
+    scope: &AccountScope,
+    person: &Person,
+    request: SignUpRequest<'_>,
+) -> SignUpDecision {
     let now = to_millisecond(request.now);
     let setup = &request.form.setup;
     let barred = person.is_blocked() || person.is_restricted();
     let active = person.active_lists();
-    let all_active = request.submission.lists.iter().all(|list| active.contains(list));
+    let all_active = request
+        .submission
+        .lists
+        .iter()
+        .all(|list| active.contains(list));
     let state = match setup.mode {
         Mode::Double => SignUpState::Pending,
         Mode::Single | Mode::Confirmed if barred => SignUpState::Suppressed,
@@ -84,26 +92,49 @@ pub fn sign_up(scope: &AccountScope, person: &Person, request: SignUpRequest<'_>
 
     if state == SignUpState::Active {
         let profile = joined(person, &evidence, &request.submission, now);
-        transaction.put(Record::Profile(Box::new(profile)), Expect::unchanged(person.profile.as_ref()));
-        transaction.check(scope.withdrawal(person.key), Expect::unchanged(person.withdrawal.as_ref()));
-        transaction.check(scope.tombstone(person.key), Expect::unchanged(person.tombstone.as_ref()));
+        transaction.put(
+            Record::Profile(Box::new(profile)),
+            Expect::unchanged(person.profile.as_ref()),
+        );
+        transaction.check(
+            scope.withdrawal(person.key),
+            Expect::unchanged(person.withdrawal.as_ref()),
+        );
+        transaction.check(
+            scope.tombstone(person.key),
+            Expect::unchanged(person.tombstone.as_ref()),
+        );
     }
 
     // Who has it all already is not mailed again (M-29); restricted people are not mailed.
     let notice = match (setup.mode, state) {
         _ if all_active || person.is_restricted() => None,
-        (Mode::Double, _) => Some(Notice::Confirmation { sign_up: request.event }),
-        (Mode::Confirmed, SignUpState::Active) => Some(Notice::Information { sign_up: request.event }),
+        (Mode::Double, _) => Some(Notice::Confirmation {
+            sign_up: request.event,
+        }),
+        (Mode::Confirmed, SignUpState::Active) => Some(Notice::Information {
+            sign_up: request.event,
+        }),
         (Mode::Single | Mode::Confirmed, _) => None,
     };
     let mails = notice.is_some();
     if let Some(notice) = notice {
         let give_up_at = plus_days(now, setup.confirm_days);
-        let outbox = Outbox::new(request.outbox, person.key, notice, request.mail_from.max(now), give_up_at);
+        let outbox = Outbox::new(
+            request.outbox,
+            person.key,
+            notice,
+            request.mail_from.max(now),
+            give_up_at,
+        );
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
     }
     transaction.put(Record::SignUp(Box::new(evidence)), Expect::Absent);
-    SignUpDecision { transaction, sign_up: request.event, mails }
+    SignUpDecision {
+        transaction,
+        sign_up: request.event,
+        mails,
+    }
 }
 
 fn evidence(
@@ -118,16 +149,26 @@ fn evidence(
     let mut fields = vec![FieldAnswer {
         #[expect(clippy::expect_used, reason = "a constant that is an identifier")]
         key: FieldKey::parse("email").expect("`email` is an identifier"),
-        label: crate::setup::built_in_label("email", setup.language).unwrap_or_default().to_owned(),
+        label: crate::setup::built_in_label("email", setup.language)
+            .unwrap_or_default()
+            .to_owned(),
         required: true,
-        value: PersonalText::parse(submission.address.reveal()).ok().map(FieldValue::One),
+        value: PersonalText::parse(submission.address.reveal())
+            .ok()
+            .map(FieldValue::One),
     }];
-    fields.extend(setup.fields.iter().filter(|field| field.key.as_str() != "email").map(|field| FieldAnswer {
-        key: field.key.clone(),
-        label: form.label(&field.key),
-        required: field.required,
-        value: submission.values.get(&field.key).cloned(),
-    }));
+    fields.extend(
+        setup
+            .fields
+            .iter()
+            .filter(|field| field.key.as_str() != "email")
+            .map(|field| FieldAnswer {
+                key: field.key.clone(),
+                label: form.label(&field.key),
+                required: field.required,
+                value: submission.values.get(&field.key).cloned(),
+            }),
+    );
     SignUp {
         event: request.event,
         person,
@@ -147,10 +188,15 @@ fn evidence(
             .lists
             .iter()
             .filter(|list| submission.lists.contains(&list.id))
-            .map(|list| ListSnapshot { id: list.id.clone(), name: list.name.clone() })
+            .map(|list| ListSnapshot {
+                id: list.id.clone(),
+                name: list.name.clone(),
+            })
             .collect(),
         interests: submission.interests.clone(),
-        tracking_consent: setup.asks_tracking_consent.then_some(submission.tracking_consent),
+        tracking_consent: setup
+            .asks_tracking_consent
+            .then_some(submission.tracking_consent),
         subscriber: (state == SignUpState::Active).then_some(person),
         form_version: form.version(),
         consent_wording: form.consent_wording(),
@@ -170,7 +216,9 @@ fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Time
             profile.rev += 1;
             for list in &evidence.lists {
                 if !active.contains(&list.id) {
-                    profile.lists.insert(list.id.clone(), consent_by(evidence.event, now));
+                    profile
+                        .lists
+                        .insert(list.id.clone(), consent_by(evidence.event, now));
                 }
             }
             profile.ended_on = None;
@@ -192,7 +240,11 @@ fn new_profile(
         address: evidence.email.clone(),
         spellings: vec![evidence.email.clone()],
         values,
-        lists: evidence.lists.iter().map(|list| (list.id.clone(), consent_by(evidence.event, now))).collect(),
+        lists: evidence
+            .lists
+            .iter()
+            .map(|list| (list.id.clone(), consent_by(evidence.event, now)))
+            .collect(),
         interests: evidence.interests.clone(),
         tracking_since: (evidence.tracking_consent == Some(true)).then_some(now),
         language: evidence.language,
@@ -204,7 +256,11 @@ fn new_profile(
 }
 
 fn consent_by(event: EventId, since: Timestamp) -> ListConsent {
-    ListConsent { since, basis: LegalBasis::Consent, proof: Proof::SignUp(event) }
+    ListConsent {
+        since,
+        basis: LegalBasis::Consent,
+        proof: Proof::SignUp(event),
+    }
 }
 
 /// Why a confirmation link leads to nothing: the page of an unknown token, in every case.
@@ -238,7 +294,9 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
     let sign_up = sign_up.ok_or(ConfirmRefusal::NothingToConfirm)?;
     match sign_up.state {
         SignUpState::Confirmed | SignUpState::Superseded => return Ok(()),
-        SignUpState::Active | SignUpState::Suppressed => return Err(ConfirmRefusal::NothingToConfirm),
+        SignUpState::Active | SignUpState::Suppressed => {
+            return Err(ConfirmRefusal::NothingToConfirm);
+        }
         SignUpState::Pending => {}
     }
     if person.is_restricted() {
@@ -247,10 +305,19 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
     let signed_up_at = sign_up.signed_up_at;
     let left_since = person.withdrawal.as_ref().is_some_and(|withdrawal| {
         withdrawal.all_at.is_some_and(|at| at >= signed_up_at)
-            || withdrawal.complained_at.is_some_and(|at| at >= signed_up_at)
+            || withdrawal
+                .complained_at
+                .is_some_and(|at| at >= signed_up_at)
     });
-    let voided = person.tombstone.as_ref().is_some_and(|tombstone| tombstone.voids_sign_up_of(signed_up_at));
-    if left_since || voided { Err(ConfirmRefusal::Withdrawn) } else { Ok(()) }
+    let voided = person
+        .tombstone
+        .as_ref()
+        .is_some_and(|tombstone| tombstone.voids_sign_up_of(signed_up_at));
+    if left_since || voided {
+        Err(ConfirmRefusal::Withdrawn)
+    } else {
+        Ok(())
+    }
 }
 
 /// What confirming changes. `others` are the person's other sign-ups.
@@ -289,19 +356,40 @@ pub fn confirm(
         Record::Profile(Box::new(confirmed_profile(person, &confirmed, now))),
         Expect::unchanged(person.profile.as_ref()),
     );
-    transaction.check(scope.withdrawal(person.key), Expect::unchanged(person.withdrawal.as_ref()));
+    transaction.check(
+        scope.withdrawal(person.key),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
     match &person.tombstone {
         None => transaction.check(scope.tombstone(person.key), Expect::Absent),
         Some(tombstone) => transaction.put(
-            Record::Tombstone(Tombstone { rev: tombstone.rev + 1, lifted_at: Some(now), ..tombstone.clone() }),
+            Record::Tombstone(Tombstone {
+                rev: tombstone.rev + 1,
+                lifted_at: Some(now),
+                ..tombstone.clone()
+            }),
             Expect::Revision(tombstone.rev),
         ),
     };
-    transaction.put(Record::SignUp(Box::new(confirmed)), Expect::Revision(sign_up.rev));
+    transaction.put(
+        Record::SignUp(Box::new(confirmed)),
+        Expect::Revision(sign_up.rev),
+    );
     // As many as fit beside the rest into one transaction; the limits per address keep them few.
-    for other in others.iter().filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending).take(90) {
-        let superseded = SignUp { rev: other.rev + 1, state: SignUpState::Superseded, ..other.clone() };
-        transaction.put(Record::SignUp(Box::new(superseded)), Expect::Revision(other.rev));
+    for other in others
+        .iter()
+        .filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending)
+        .take(90)
+    {
+        let superseded = SignUp {
+            rev: other.rev + 1,
+            state: SignUpState::Superseded,
+            ..other.clone()
+        };
+        transaction.put(
+            Record::SignUp(Box::new(superseded)),
+            Expect::Revision(other.rev),
+        );
     }
     Ok(Confirmation::Complete(transaction))
 }
@@ -325,7 +413,9 @@ fn confirmed_profile(person: &Person, confirmed: &SignUp, now: Timestamp) -> Pro
     }
     for list in &confirmed.lists {
         if !active.contains(&list.id) {
-            profile.lists.insert(list.id.clone(), consent_by(confirmed.event, now));
+            profile
+                .lists
+                .insert(list.id.clone(), consent_by(confirmed.event, now));
         }
     }
     for interest in &confirmed.interests {
@@ -370,19 +460,38 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
     let active = person.active_lists();
     let now = to_millisecond(leaving.now);
     let left: Vec<ListId> = match &leaving.list {
-        Some(list) => active.iter().filter(|active| *active == list).cloned().collect(),
+        Some(list) => active
+            .iter()
+            .filter(|active| *active == list)
+            .cloned()
+            .collect(),
         None => active.iter().cloned().collect(),
     };
-    let already_out = person.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.all_at.is_some());
+    let already_out = person
+        .withdrawal
+        .as_ref()
+        .is_some_and(|withdrawal| withdrawal.all_at.is_some());
     if left.is_empty() && (leaving.list.is_some() || already_out) {
         return None;
     }
     let last = left.len() == active.len();
 
-    let before = person.withdrawal.clone().unwrap_or_else(|| Withdrawal::none(person.key));
-    let mut withdrawal = Withdrawal { rev: before.rev + 1, ..before };
-    let before = person.tombstone.clone().unwrap_or_else(|| Tombstone::none(person.key));
-    let mut tombstone = Tombstone { rev: before.rev + 1, ..before };
+    let before = person
+        .withdrawal
+        .clone()
+        .unwrap_or_else(|| Withdrawal::none(person.key));
+    let mut withdrawal = Withdrawal {
+        rev: before.rev + 1,
+        ..before
+    };
+    let before = person
+        .tombstone
+        .clone()
+        .unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone {
+        rev: before.rev + 1,
+        ..before
+    };
     for list in &left {
         withdrawal.lists.insert(list.clone(), now);
         tombstone.lists.insert(list.clone(), now);
@@ -393,8 +502,14 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
     }
 
     let mut transaction = Transaction::default();
-    transaction.put(Record::Tombstone(tombstone), Expect::unchanged(person.tombstone.as_ref()));
-    transaction.put(Record::Withdrawal(withdrawal), Expect::unchanged(person.withdrawal.as_ref()));
+    transaction.put(
+        Record::Tombstone(tombstone),
+        Expect::unchanged(person.tombstone.as_ref()),
+    );
+    transaction.put(
+        Record::Withdrawal(withdrawal),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
     transaction.put(
         Record::Unsubscription(Unsubscription {
             event: leaving.event,
@@ -411,9 +526,15 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
     let profile = if last && !profile.customer && profile.ended_on.is_none() {
         ended(profile, day_in(now, zone), zone)
     } else {
-        Profile { rev: profile.rev + 1, ..profile.clone() }
+        Profile {
+            rev: profile.rev + 1,
+            ..profile.clone()
+        }
     };
-    transaction.put(Record::Profile(Box::new(profile)), Expect::unchanged(person.profile.as_ref()));
+    transaction.put(
+        Record::Profile(Box::new(profile)),
+        Expect::unchanged(person.profile.as_ref()),
+    );
     Some(transaction)
 }
 
@@ -442,8 +563,14 @@ pub enum Barred {
 pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
     person.profile.as_ref()?;
     let at = to_millisecond(at);
-    let before = person.withdrawal.clone().unwrap_or_else(|| Withdrawal::none(person.key));
-    let mut withdrawal = Withdrawal { rev: before.rev + 1, ..before };
+    let before = person
+        .withdrawal
+        .clone()
+        .unwrap_or_else(|| Withdrawal::none(person.key));
+    let mut withdrawal = Withdrawal {
+        rev: before.rev + 1,
+        ..before
+    };
     let (slot, kind) = match why {
         Barred::Bounced => (&mut withdrawal.bounced_at, TombstoneKind::Bounced),
         Barred::Complained => (&mut withdrawal.complained_at, TombstoneKind::Complained),
@@ -452,11 +579,23 @@ pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
         return None;
     }
     *slot = Some(at);
-    let before = person.tombstone.clone().unwrap_or_else(|| Tombstone::none(person.key));
-    let mut tombstone = Tombstone { rev: before.rev + 1, ..before };
+    let before = person
+        .tombstone
+        .clone()
+        .unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone {
+        rev: before.rev + 1,
+        ..before
+    };
     tombstone.at.insert(kind, at);
     let mut transaction = Transaction::default();
-    transaction.put(Record::Tombstone(tombstone), Expect::unchanged(person.tombstone.as_ref()));
-    transaction.put(Record::Withdrawal(withdrawal), Expect::unchanged(person.withdrawal.as_ref()));
+    transaction.put(
+        Record::Tombstone(tombstone),
+        Expect::unchanged(person.tombstone.as_ref()),
+    );
+    transaction.put(
+        Record::Withdrawal(withdrawal),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
     Some(transaction)
 }

@@ -42,7 +42,11 @@ impl PlatformSecrets {
                 Ok((version, secret.into_bytes()))
             })
             .collect::<Result<BTreeMap<_, _>, _>>()?;
-        if secrets.is_empty() { Err(InvalidPlatformSecret) } else { Ok(Self(secrets)) }
+        if secrets.is_empty() {
+            Err(InvalidPlatformSecret)
+        } else {
+            Ok(Self(secrets))
+        }
     }
 
     /// The newest version: what new accounts and tokens use.
@@ -55,7 +59,11 @@ impl PlatformSecrets {
         let secret = self.0.get(&version)?;
         let pseudorandom = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
         let mut key = [0; 32];
-        pseudorandom.expand(&[purpose], hkdf::HKDF_SHA256).ok()?.fill(&mut key).ok()?;
+        pseudorandom
+            .expand(&[purpose], hkdf::HKDF_SHA256)
+            .ok()?
+            .fill(&mut key)
+            .ok()?;
         Some(key)
     }
 }
@@ -81,7 +89,10 @@ impl AccountKeyMaterial {
     pub fn generate(secrets: &PlatformSecrets, entropy: &dyn Entropy) -> Self {
         let mut salt = [0; 32];
         entropy.fill(&mut salt);
-        Self { secret_version: secrets.newest(), salt: BASE64_STANDARD.encode(salt) }
+        Self {
+            secret_version: secrets.newest(),
+            salt: BASE64_STANDARD.encode(salt),
+        }
     }
 
     /// The account's key, if the platform still has the secret.
@@ -176,10 +187,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// The secret part of a management API key, compared by its hash only.
@@ -209,7 +222,11 @@ impl KeySecret {
         // Equal lengths always: both are 64 hex digits unless the stored one is damaged.
         let own = self.hash();
         own.len() == hash.len()
-            && own.bytes().zip(hash.bytes()).fold(0, |different, (a, b)| different | (a ^ b)) == 0
+            && own
+                .bytes()
+                .zip(hash.bytes())
+                .fold(0, |different, (a, b)| different | (a ^ b))
+                == 0
     }
 
     /// The secret, shown once to whoever made the key.
@@ -239,7 +256,14 @@ mod tests {
 
     #[test]
     fn a_malformed_platform_secret_is_refused() {
-        for bad in ["", "{}", "[]", r#"{"1":"short"}"#, r#"{"0":"0123456789abcdef0123456789abcdef"}"#, r#"{"x":"0123456789abcdef0123456789abcdef"}"#] {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"1":"short"}"#,
+            r#"{"0":"0123456789abcdef0123456789abcdef"}"#,
+            r#"{"x":"0123456789abcdef0123456789abcdef"}"#,
+        ] {
             assert!(PlatformSecrets::parse(bad).is_err(), "{bad}");
         }
     }
@@ -248,13 +272,20 @@ mod tests {
     fn a_person_is_the_same_in_every_case_and_another_in_every_account() {
         let entropy = SeededEntropy::new(1);
         let secrets = secrets(ONE);
-        let a = AccountKeyMaterial::generate(&secrets, &entropy).key(&secrets).unwrap();
-        let b = AccountKeyMaterial::generate(&secrets, &entropy).key(&secrets).unwrap();
+        let a = AccountKeyMaterial::generate(&secrets, &entropy)
+            .key(&secrets)
+            .unwrap();
+        let b = AccountKeyMaterial::generate(&secrets, &entropy)
+            .key(&secrets)
+            .unwrap();
         let small = EmailAddress::parse("max@x.example").unwrap();
         let large = EmailAddress::parse("Max@X.EXAMPLE").unwrap();
         assert_eq!(a.person(&small), a.person(&large));
         assert_ne!(a.person(&small), b.person(&small));
-        assert_ne!(a.person(&small), a.person(&EmailAddress::parse("max@y.example").unwrap()));
+        assert_ne!(
+            a.person(&small),
+            a.person(&EmailAddress::parse("max@y.example").unwrap())
+        );
     }
 
     #[test]
@@ -263,7 +294,10 @@ mod tests {
         let material = AccountKeyMaterial::generate(&before, &SeededEntropy::new(2));
         let address = EmailAddress::parse("max@x.example").unwrap();
         let person = material.key(&before).unwrap().person(&address);
-        assert_eq!(material.key(&secrets(TWO)).unwrap().person(&address), person);
+        assert_eq!(
+            material.key(&secrets(TWO)).unwrap().person(&address),
+            person
+        );
         assert_eq!(secrets(TWO).newest(), 2);
     }
 

@@ -30,8 +30,13 @@ impl Default for SystemEntropy {
 impl Entropy for SystemEntropy {
     fn fill(&self, out: &mut [u8]) {
         // Without randomness no token is safe: better no answer than a guessable one.
-        #[expect(clippy::expect_used, reason = "an operating system without randomness cannot serve")]
-        self.0.fill(out).expect("the operating system gives randomness");
+        #[expect(
+            clippy::expect_used,
+            reason = "an operating system without randomness cannot serve"
+        )]
+        self.0
+            .fill(out)
+            .expect("the operating system gives randomness");
     }
 }
 
@@ -47,7 +52,10 @@ impl SeededEntropy {
 
     /// The next number of the sequence.
     pub fn next_u64(&self) -> u64 {
-        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = *state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -48,7 +48,11 @@ impl FieldValue {
     pub fn reveal(&self) -> String {
         match self {
             Self::One(text) => text.reveal().to_owned(),
-            Self::Many(texts) => texts.iter().map(PersonalText::reveal).collect::<Vec<_>>().join(", "),
+            Self::Many(texts) => texts
+                .iter()
+                .map(PersonalText::reveal)
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 }
@@ -114,8 +118,14 @@ impl Submission {
     ///
     /// # Errors
     /// One problem per field that could not be taken.
-    pub fn parse(pairs: &[(String, String)], form: &FormDefinition) -> Result<Self, Vec<FieldProblem>> {
-        let mut reader = Reader { form, problems: BTreeMap::new() };
+    pub fn parse(
+        pairs: &[(String, String)],
+        form: &FormDefinition,
+    ) -> Result<Self, Vec<FieldProblem>> {
+        let mut reader = Reader {
+            form,
+            problems: BTreeMap::new(),
+        };
         let mut given: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, value) in pairs {
             given.entry(name).or_default().push(value);
@@ -126,7 +136,9 @@ impl Submission {
         for field in &form.setup.fields {
             let key = field.key.as_str();
             let name = wire_name(key);
-            let value = given.get(name.as_str()).and_then(|sent| reader.value(&field.key, &name, sent));
+            let value = given
+                .get(name.as_str())
+                .and_then(|sent| reader.value(&field.key, &name, sent));
             if value.is_none() && field.required {
                 reader.problem(&name, FieldProblemCode::Missing);
             }
@@ -148,9 +160,15 @@ impl Submission {
             .map(|value| (*value).to_owned());
 
         match address {
-            Some(address) if reader.problems.is_empty() => {
-                Ok(Self { address, values, lists, interests, tracking_consent, honeypot, form_time })
-            }
+            Some(address) if reader.problems.is_empty() => Ok(Self {
+                address,
+                values,
+                lists,
+                interests,
+                tracking_consent,
+                honeypot,
+                form_time,
+            }),
             _ => Err(reader.finish()),
         }
     }
@@ -158,7 +176,11 @@ impl Submission {
 
 /// How a field is called in forms.
 pub fn wire_name(key: &str) -> String {
-    if BUILT_IN_FIELDS.contains(&key) { key.to_owned() } else { format!("field.{key}") }
+    if BUILT_IN_FIELDS.contains(&key) {
+        key.to_owned()
+    } else {
+        format!("field.{key}")
+    }
 }
 
 struct Reader<'a> {
@@ -173,7 +195,10 @@ impl Reader<'_> {
     }
 
     fn finish(self) -> Vec<FieldProblem> {
-        self.problems.into_iter().map(|(field, code)| FieldProblem { field, code }).collect()
+        self.problems
+            .into_iter()
+            .map(|(field, code)| FieldProblem { field, code })
+            .collect()
     }
 
     fn address(&mut self, sent: Option<&Vec<&str>>) -> Option<EmailAddress> {
@@ -226,11 +251,18 @@ impl Reader<'_> {
     }
 
     fn refuse_what_is_not_asked(&mut self, given: &BTreeMap<&str, Vec<&str>>) {
-        let asked: BTreeSet<String> =
-            self.form.setup.fields.iter().map(|field| wire_name(field.key.as_str())).collect();
+        let asked: BTreeSet<String> = self
+            .form
+            .setup
+            .fields
+            .iter()
+            .map(|field| wire_name(field.key.as_str()))
+            .collect();
         for name in given.keys().copied() {
             let of_the_contract = BUILT_IN_FIELDS.contains(&name)
-                || name.strip_prefix("field.").is_some_and(|key| FieldKey::parse(key).is_ok());
+                || name
+                    .strip_prefix("field.")
+                    .is_some_and(|key| FieldKey::parse(key).is_ok());
             if of_the_contract && !asked.contains(name) {
                 self.problem(name, FieldProblemCode::NotAsked);
             } else if name.starts_with("field.") && !of_the_contract {
@@ -241,12 +273,21 @@ impl Reader<'_> {
     }
 
     fn lists(&mut self, sent: Option<&Vec<&str>>) -> Vec<ListId> {
-        let Some(sent) = sent else { return self.form.setup.lists.clone() };
+        let Some(sent) = sent else {
+            return self.form.setup.lists.clone();
+        };
         let known = &self.form.setup.lists;
-        if sent.iter().any(|value| !known.iter().any(|list| list.as_str() == value.trim())) {
+        if sent
+            .iter()
+            .any(|value| !known.iter().any(|list| list.as_str() == value.trim()))
+        {
             self.problem("list", FieldProblemCode::Unknown);
         }
-        known.iter().filter(|list| sent.iter().any(|value| value.trim() == list.as_str())).cloned().collect()
+        known
+            .iter()
+            .filter(|list| sent.iter().any(|value| value.trim() == list.as_str()))
+            .cloned()
+            .collect()
     }
 
     fn interests(&mut self, sent: Option<&Vec<&str>>) -> Vec<InterestId> {
@@ -254,10 +295,18 @@ impl Reader<'_> {
         let known = &self.form.setup.interests;
         if known.is_empty() {
             self.problem("interest", FieldProblemCode::NotAsked);
-        } else if sent.iter().any(|value| !known.iter().any(|interest| interest.as_str() == value.trim())) {
+        } else if sent.iter().any(|value| {
+            !known
+                .iter()
+                .any(|interest| interest.as_str() == value.trim())
+        }) {
             self.problem("interest", FieldProblemCode::Unknown);
         }
-        known.iter().filter(|interest| sent.iter().any(|value| value.trim() == interest.as_str())).cloned().collect()
+        known
+            .iter()
+            .filter(|interest| sent.iter().any(|value| value.trim() == interest.as_str()))
+            .cloned()
+            .collect()
     }
 
     fn tracking_consent(&mut self, sent: Option<&Vec<&str>>) -> bool {

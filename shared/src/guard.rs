@@ -23,12 +23,20 @@ pub struct SlidingLimit {
 }
 
 /// Sign-ups from one client (M-30): 5 in 10 minutes.
-pub const CLIENT_LIMIT: SlidingLimit =
-    SlidingLimit { kind: "client", count: 5, window_seconds: 600, gap_seconds: 0 };
+pub const CLIENT_LIMIT: SlidingLimit = SlidingLimit {
+    kind: "client",
+    count: 5,
+    window_seconds: 600,
+    gap_seconds: 0,
+};
 
 /// Mails to one address across the whole platform (M-30): 3 in 24 hours, 10 minutes apart.
-pub const ADDRESS_LIMIT: SlidingLimit =
-    SlidingLimit { kind: "address", count: 3, window_seconds: 86_400, gap_seconds: 600 };
+pub const ADDRESS_LIMIT: SlidingLimit = SlidingLimit {
+    kind: "address",
+    count: 3,
+    window_seconds: 86_400,
+    gap_seconds: 600,
+};
 
 impl SlidingLimit {
     /// The newest instant the oldest event may have.

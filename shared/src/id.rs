@@ -133,7 +133,9 @@ impl PersonKey {
         if text.len() != 32 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(InvalidId);
         }
-        u128::from_str_radix(text, 16).map(Self::at).map_err(|_| InvalidId)
+        u128::from_str_radix(text, 16)
+            .map(Self::at)
+            .map_err(|_| InvalidId)
     }
 }
 
@@ -204,7 +206,10 @@ impl EventId {
         let mut random = [0; 16];
         entropy.fill(&mut random[6..]);
         let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        Self(ulid::Ulid::from_parts(milliseconds, u128::from_be_bytes(random)))
+        Self(ulid::Ulid::from_parts(
+            milliseconds,
+            u128::from_be_bytes(random),
+        ))
     }
 
     /// The 16 bytes.
@@ -224,7 +229,11 @@ impl EventId {
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let parsed = ulid::Ulid::from_string(text).map_err(|_| InvalidId)?;
         // One spelling per number: keys are compared as text.
-        if parsed.to_string() == text { Ok(Self(parsed)) } else { Err(InvalidId) }
+        if parsed.to_string() == text {
+            Ok(Self(parsed))
+        } else {
+            Err(InvalidId)
+        }
     }
 }
 
@@ -266,7 +275,10 @@ impl RecordId {
     /// When the text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let (person, event) = text.split_once('-').ok_or(InvalidId)?;
-        Ok(Self { person: PersonKey::parse(person)?, event: EventId::parse(event)? })
+        Ok(Self {
+            person: PersonKey::parse(person)?,
+            event: EventId::parse(event)?,
+        })
     }
 }
 
@@ -309,7 +321,13 @@ mod tests {
     fn a_record_id_reads_back_and_takes_one_spelling_only() {
         let text = "00112233445566778899aabbccddeeff-01J8ZQ4N5Y8W3V6T7R9P2M1K0H";
         assert_eq!(RecordId::parse(text).unwrap().to_string(), text);
-        for bad in [&text.to_lowercase(), &text[1..], "", "-", &text.replace('-', "_")] {
+        for bad in [
+            &text.to_lowercase(),
+            &text[1..],
+            "",
+            "-",
+            &text.replace('-', "_"),
+        ] {
             assert_eq!(RecordId::parse(bad), Err(InvalidId), "{bad}");
         }
     }

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::AccountKey;
 use crate::address::EmailAddress;
+use crate::crypto::AccountKey;
 use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey};
 
 /// The two tables.
@@ -31,7 +31,11 @@ pub struct Key {
 
 impl Key {
     fn main(pk: String, sk: impl Into<String>) -> Self {
-        Self { table: Table::Main, pk, sk: sk.into() }
+        Self {
+            table: Table::Main,
+            pk,
+            sk: sk.into(),
+        }
     }
 
     /// The account item itself, which is read to authorise and so needs no scope.
@@ -124,7 +128,10 @@ impl AccountScope {
 
     /// One record of a person: `kind` is `signup`, `unsub`, `outbox`, ...
     pub fn record(&self, person: PersonKey, kind: &str, event: EventId) -> Key {
-        Key::main(self.records(person.partition()), format!("{person}#{kind}#{event}"))
+        Key::main(
+            self.records(person.partition()),
+            format!("{person}#{kind}#{event}"),
+        )
     }
 
     /// What all records of one kind of a person begin with.
@@ -139,7 +146,11 @@ impl AccountScope {
 
     /// A person's tombstone.
     pub fn tombstone(&self, person: PersonKey) -> Key {
-        Key { table: Table::Tombstones, pk: self.tombstones(person.partition()), sk: person.to_string() }
+        Key {
+            table: Table::Tombstones,
+            pk: self.tombstones(person.partition()),
+            sk: person.to_string(),
+        }
     }
 
     /// The partition of a campaign's control item and arcs.
@@ -159,7 +170,10 @@ impl AccountScope {
 
     /// Entry `number` of the send ledger of one arc; numbers sort as text.
     pub fn ledger_entry(&self, campaign: &CampaignId, round: u16, arc: u32, number: u32) -> Key {
-        Key::main(self.ledger_partition(campaign, round, arc), format!("e#{number:08}"))
+        Key::main(
+            self.ledger_partition(campaign, round, arc),
+            format!("e#{number:08}"),
+        )
     }
 
     /// The partition of an import's control item, chunks and report rows.

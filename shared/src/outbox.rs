@@ -79,7 +79,13 @@ impl Outbox {
     pub const RECORD: &'static str = "outbox";
 
     /// A new record, to be sent from `not_before` on and given up at `gone_at`.
-    pub fn new(event: EventId, person: PersonKey, notice: Notice, not_before: Timestamp, gone_at: Timestamp) -> Self {
+    pub fn new(
+        event: EventId,
+        person: PersonKey,
+        notice: Notice,
+        not_before: Timestamp,
+        gone_at: Timestamp,
+    ) -> Self {
         Self {
             event,
             person,
@@ -117,13 +123,23 @@ impl Outbox {
     /// The record once SES took the mail.
     #[must_use]
     pub fn mailed(&self, now: Timestamp) -> Self {
-        Self { rev: self.rev + 1, mailed_at: Some(now), leased_until: None, gone_at: plus_days(now, KEPT_DAYS), ..self.clone() }
+        Self {
+            rev: self.rev + 1,
+            mailed_at: Some(now),
+            leased_until: None,
+            gone_at: plus_days(now, KEPT_DAYS),
+            ..self.clone()
+        }
     }
 
     /// The record after SES refused it for now: free for the next attempt.
     #[must_use]
     pub fn released(&self) -> Self {
-        Self { rev: self.rev + 1, leased_until: None, ..self.clone() }
+        Self {
+            rev: self.rev + 1,
+            leased_until: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -144,8 +160,14 @@ impl Stored for Outbox {
 
     fn due(&self) -> Option<Due> {
         Some(match self.mailed_at {
-            None => Due { work: DueWork::Outbox, at: self.retry_at },
-            Some(_) => Due { work: DueWork::Expire, at: self.gone_at },
+            None => Due {
+                work: DueWork::Outbox,
+                at: self.retry_at,
+            },
+            Some(_) => Due {
+                work: DueWork::Expire,
+                at: self.gone_at,
+            },
         })
     }
 }

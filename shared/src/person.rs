@@ -160,7 +160,12 @@ impl Withdrawal {
     ///
     /// At the same instant the withdrawal wins.
     fn leaves(&self, list: &ListId, since: Timestamp) -> bool {
-        let barred = [self.all_at, self.bounced_at, self.complained_at, self.lists.get(list).copied()];
+        let barred = [
+            self.all_at,
+            self.bounced_at,
+            self.complained_at,
+            self.lists.get(list).copied(),
+        ];
         barred.into_iter().flatten().all(|at| at < since)
     }
 
@@ -209,12 +214,20 @@ pub enum TombstoneKind {
 impl Tombstone {
     /// No reason yet; not to be stored as it is.
     pub fn none(person: PersonKey) -> Self {
-        Self { person, rev: 0, at: BTreeMap::new(), lists: BTreeMap::new(), lifted_at: None }
+        Self {
+            person,
+            rev: 0,
+            at: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            lifted_at: None,
+        }
     }
 
     /// Whether only a completed double opt-in may bring the person back.
     pub fn blocks(&self) -> bool {
-        self.at.values().any(|at| self.lifted_at.is_none_or(|lifted| *at >= lifted))
+        self.at
+            .values()
+            .any(|at| self.lifted_at.is_none_or(|lifted| *at >= lifted))
     }
 
     /// Whether anything in it is as new as `instant`: a sign-up from before then is void.
@@ -265,7 +278,10 @@ impl Unsubscription {
 
     /// Its identifier in the API.
     pub fn id(&self) -> RecordId {
-        RecordId { person: self.person, event: self.event }
+        RecordId {
+            person: self.person,
+            event: self.event,
+        }
     }
 }
 
@@ -304,7 +320,9 @@ impl Profile {
         self.lists
             .iter()
             .filter(|(_, consent)| consent.basis.carries_list_mail())
-            .filter(|(list, consent)| withdrawal.is_none_or(|withdrawal| withdrawal.leaves(list, consent.since)))
+            .filter(|(list, consent)| {
+                withdrawal.is_none_or(|withdrawal| withdrawal.leaves(list, consent.since))
+            })
             .map(|(list, _)| list.clone())
             .collect()
     }
@@ -317,10 +335,15 @@ impl Profile {
         if !self.active_lists(withdrawal).is_empty() {
             return Standing::Active;
         }
-        let latest = |at: Option<Timestamp>| self.lists.values().all(|consent| at >= Some(consent.since));
+        let latest =
+            |at: Option<Timestamp>| self.lists.values().all(|consent| at >= Some(consent.since));
         match withdrawal {
             Some(w) if w.complained_at.is_some() && latest(w.complained_at) => Standing::Complained,
-            Some(w) if w.bounced_at.is_some() && w.bounced_at > w.all_at && latest(w.bounced_at) => Standing::Bounced,
+            Some(w)
+                if w.bounced_at.is_some() && w.bounced_at > w.all_at && latest(w.bounced_at) =>
+            {
+                Standing::Bounced
+            }
             _ => Standing::Unsubscribed,
         }
     }
@@ -329,7 +352,12 @@ impl Profile {
 impl Person {
     /// Nobody yet.
     pub fn unknown(key: PersonKey) -> Self {
-        Self { key, profile: None, withdrawal: None, tombstone: None }
+        Self {
+            key,
+            profile: None,
+            withdrawal: None,
+            tombstone: None,
+        }
     }
 
     /// The lists that may write to the person now.
@@ -342,7 +370,9 @@ impl Person {
 
     /// Whether processing is restricted.
     pub fn is_restricted(&self) -> bool {
-        self.withdrawal.as_ref().is_some_and(Withdrawal::is_restricted)
+        self.withdrawal
+            .as_ref()
+            .is_some_and(Withdrawal::is_restricted)
     }
 
     /// Whether only a completed double opt-in may bring the person back (T-11).
@@ -367,7 +397,10 @@ impl Stored for Profile {
     }
 
     fn due(&self) -> Option<Due> {
-        self.gone_at.map(|at| Due { work: DueWork::Expire, at })
+        self.gone_at.map(|at| Due {
+            work: DueWork::Expire,
+            at,
+        })
     }
 }
 

@@ -34,7 +34,10 @@ impl PersonalText {
     /// When it is too long or has control characters.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         let text = text.trim();
-        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+        {
             return Err(InvalidText::Control);
         }
         if text.chars().count() > MAX_TEXT_CHARACTERS {
@@ -124,10 +127,19 @@ mod tests {
     #[test]
     fn text_is_one_line_and_never_printed() {
         assert_eq!(PersonalText::parse("  00042 ").unwrap().reveal(), "00042");
-        assert_eq!(PersonalText::parse("a\r\nBcc: x"), Err(InvalidText::Control));
+        assert_eq!(
+            PersonalText::parse("a\r\nBcc: x"),
+            Err(InvalidText::Control)
+        );
         assert_eq!(PersonalText::parse("a\u{0}b"), Err(InvalidText::Control));
-        assert_eq!(PersonalText::parse(&"ä".repeat(501)), Err(InvalidText::TooLong));
-        assert_eq!(format!("{:?}", PersonalText::parse("Erika").unwrap()), "PersonalText(***)");
+        assert_eq!(
+            PersonalText::parse(&"ä".repeat(501)),
+            Err(InvalidText::TooLong)
+        );
+        assert_eq!(
+            format!("{:?}", PersonalText::parse("Erika").unwrap()),
+            "PersonalText(***)"
+        );
     }
 
     #[test]
@@ -138,6 +150,9 @@ mod tests {
         assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
         assert_ne!(client("192.0.2.2"), client("192.0.2.1"));
         assert!(ClientIp::parse("192.0.2.1:80").is_err());
-        assert_eq!(format!("{:?}", ClientIp::parse("192.0.2.1").unwrap()), "ClientIp(***)");
+        assert_eq!(
+            format!("{:?}", ClientIp::parse("192.0.2.1").unwrap()),
+            "ClientIp(***)"
+        );
     }
 }

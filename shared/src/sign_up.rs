@@ -118,7 +118,10 @@ impl SignUp {
 
     /// Its identifier in the API.
     pub fn id(&self) -> RecordId {
-        RecordId { person: self.person, event: self.event }
+        RecordId {
+            person: self.person,
+            event: self.event,
+        }
     }
 }
 
@@ -138,6 +141,9 @@ impl Stored for SignUp {
     }
 
     fn due(&self) -> Option<Due> {
-        self.gone_at.map(|at| Due { work: DueWork::Expire, at })
+        self.gone_at.map(|at| Due {
+            work: DueWork::Expire,
+            at,
+        })
     }
 }

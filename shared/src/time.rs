@@ -53,7 +53,9 @@ pub fn one_month_after(last_day: Date, zone: &TimeZone) -> Timestamp {
         .unwrap_or(Date::MAX);
     due_day
         .to_zoned_datetime(zone.clone())
-        .map_or(Timestamp::MAX, |start_of_next_day| start_of_next_day.timestamp())
+        .map_or(Timestamp::MAX, |start_of_next_day| {
+            start_of_next_day.timestamp()
+        })
 }
 
 /// The calendar day of `instant` in `zone`.
@@ -93,7 +95,11 @@ mod tests {
             ("2027-12-31", "2028-02-01T00:00:00+01:00"),
         ] {
             let due: Timestamp = due.parse().unwrap();
-            assert_eq!(one_month_after(ended.parse().unwrap(), &vienna), due, "{ended}");
+            assert_eq!(
+                one_month_after(ended.parse().unwrap(), &vienna),
+                due,
+                "{ended}"
+            );
         }
     }
 

@@ -97,7 +97,9 @@ impl TokenSealer {
         let version = self.0.newest();
         let content = token.encode();
         // The newest version exists: it comes from the secrets themselves.
-        let Some((sealing, nonces)) = self.keys(version) else { return String::new() };
+        let Some((sealing, nonces)) = self.keys(version) else {
+            return String::new();
+        };
         let tag = hmac::sign(&nonces, &content);
         let mut nonce = [0; NONCE_LENGTH];
         nonce.copy_from_slice(&tag.as_ref()[..NONCE_LENGTH]);
@@ -126,10 +128,16 @@ impl TokenSealer {
         if text.len() > MAX_TOKEN_LENGTH {
             return Err(InvalidToken);
         }
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidToken)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| InvalidToken)?;
         let (version_bytes, rest) = bytes.split_first_chunk::<4>().ok_or(InvalidToken)?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or(InvalidToken)?;
-        let (sealing, _) = self.keys(u32::from_be_bytes(*version_bytes)).ok_or(InvalidToken)?;
+        let (nonce, sealed) = rest
+            .split_first_chunk::<NONCE_LENGTH>()
+            .ok_or(InvalidToken)?;
+        let (sealing, _) = self
+            .keys(u32::from_be_bytes(*version_bytes))
+            .ok_or(InvalidToken)?;
         let mut sealed = sealed.to_vec();
         let content = sealing
             .open_in_place(
@@ -145,7 +153,10 @@ impl TokenSealer {
         let sealing = self.0.derive(version, b"", b"rundbrief token sealing v1")?;
         let nonces = self.0.derive(version, b"", b"rundbrief token nonce v1")?;
         let sealing = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, &sealing).ok()?;
-        Some((aead::LessSafeKey::new(sealing), hmac::Key::new(hmac::HMAC_SHA256, &nonces)))
+        Some((
+            aead::LessSafeKey::new(sealing),
+            hmac::Key::new(hmac::HMAC_SHA256, &nonces),
+        ))
     }
 }
 
@@ -153,16 +164,42 @@ impl Token {
     fn encode(&self) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(64));
         match self {
-            Self::Confirm { account, person, sign_up } => {
-                out.byte(1).text(account.as_str()).bytes(person.as_bytes()).bytes(&sign_up.to_bytes());
+            Self::Confirm {
+                account,
+                person,
+                sign_up,
+            } => {
+                out.byte(1)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .bytes(&sign_up.to_bytes());
             }
-            Self::Unsubscribe { account, person, origin } => {
-                out.byte(2).text(account.as_str()).bytes(person.as_bytes()).origin(origin);
+            Self::Unsubscribe {
+                account,
+                person,
+                origin,
+            } => {
+                out.byte(2)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .origin(origin);
             }
-            Self::Preferences { account, person, origin } => {
-                out.byte(3).text(account.as_str()).bytes(person.as_bytes()).origin(origin);
+            Self::Preferences {
+                account,
+                person,
+                origin,
+            } => {
+                out.byte(3)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .origin(origin);
             }
-            Self::FormTime { account, setup, shown_at, nonce } => {
+            Self::FormTime {
+                account,
+                setup,
+                shown_at,
+                nonce,
+            } => {
                 out.byte(4)
                     .text(account.as_str())
                     .text(setup.as_str())
@@ -176,9 +213,21 @@ impl Token {
     fn decode(content: &[u8]) -> Option<Self> {
         let mut from = Decoder(content);
         let token = match from.byte()? {
-            1 => Self::Confirm { account: from.account()?, person: from.person()?, sign_up: from.event()? },
-            2 => Self::Unsubscribe { account: from.account()?, person: from.person()?, origin: from.origin()? },
-            3 => Self::Preferences { account: from.account()?, person: from.person()?, origin: from.origin()? },
+            1 => Self::Confirm {
+                account: from.account()?,
+                person: from.person()?,
+                sign_up: from.event()?,
+            },
+            2 => Self::Unsubscribe {
+                account: from.account()?,
+                person: from.person()?,
+                origin: from.origin()?,
+            },
+            3 => Self::Preferences {
+                account: from.account()?,
+                person: from.person()?,
+                origin: from.origin()?,
+            },
             4 => Self::FormTime {
                 account: from.account()?,
                 setup: SetupId::parse(from.text()?).ok()?,
@@ -206,7 +255,8 @@ impl Encoder {
 
     fn text(&mut self, text: &str) -> &mut Self {
         // Identifiers have at most 48 bytes.
-        self.byte(u8::try_from(text.len()).unwrap_or(u8::MAX)).bytes(text.as_bytes())
+        self.byte(u8::try_from(text.len()).unwrap_or(u8::MAX))
+            .bytes(text.as_bytes())
     }
 
     fn origin(&mut self, origin: &MailOrigin) -> &mut Self {
@@ -276,7 +326,9 @@ mod tests {
     use crate::entropy::SeededEntropy;
 
     fn sealer() -> TokenSealer {
-        TokenSealer::new(PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#).unwrap())
+        TokenSealer::new(
+            PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#).unwrap(),
+        )
     }
 
     fn tokens() -> Vec<Token> {
@@ -287,13 +339,40 @@ mod tests {
         let event = EventId::generate(now, &entropy);
         let campaign = CampaignId::generate(now, &entropy);
         let list = Some(ListId::parse(&"l".repeat(48)).unwrap());
-        let origin = MailOrigin::Campaign { campaign: campaign.clone(), list };
+        let origin = MailOrigin::Campaign {
+            campaign: campaign.clone(),
+            list,
+        };
         vec![
-            Token::Confirm { account: account.clone(), person, sign_up: event },
-            Token::Unsubscribe { account: account.clone(), person, origin: origin.clone() },
-            Token::Unsubscribe { account: account.clone(), person, origin: MailOrigin::SignUp(event) },
-            Token::Preferences { account: account.clone(), person, origin: MailOrigin::Campaign { campaign, list: None } },
-            Token::FormTime { account, setup: SetupId::parse("double").unwrap(), shown_at: now, nonce: event },
+            Token::Confirm {
+                account: account.clone(),
+                person,
+                sign_up: event,
+            },
+            Token::Unsubscribe {
+                account: account.clone(),
+                person,
+                origin: origin.clone(),
+            },
+            Token::Unsubscribe {
+                account: account.clone(),
+                person,
+                origin: MailOrigin::SignUp(event),
+            },
+            Token::Preferences {
+                account: account.clone(),
+                person,
+                origin: MailOrigin::Campaign {
+                    campaign,
+                    list: None,
+                },
+            },
+            Token::FormTime {
+                account,
+                setup: SetupId::parse("double").unwrap(),
+                shown_at: now,
+                nonce: event,
+            },
         ]
     }
 
@@ -308,7 +387,9 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_every_truncation_and_every_other_key_is_refused() {
-        let other = TokenSealer::new(PlatformSecrets::parse(r#"{"1":"abcdef0123456789abcdef0123456789"}"#).unwrap());
+        let other = TokenSealer::new(
+            PlatformSecrets::parse(r#"{"1":"abcdef0123456789abcdef0123456789"}"#).unwrap(),
+        );
         for token in tokens() {
             let text = sealer().seal(&token);
             assert_eq!(other.open(&text), Err(InvalidToken));
@@ -316,13 +397,24 @@ mod tests {
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(sealer().open(&BASE64_URL_SAFE_NO_PAD.encode(damaged)), Err(InvalidToken));
+                assert_eq!(
+                    sealer().open(&BASE64_URL_SAFE_NO_PAD.encode(damaged)),
+                    Err(InvalidToken)
+                );
             }
             for length in 0..text.len() {
                 assert_eq!(sealer().open(&text[..length]), Err(InvalidToken));
             }
         }
-        for hostile in ["", "AAAA", "%00", "ä", &"A".repeat(601), "=", "../../etc/passwd"] {
+        for hostile in [
+            "",
+            "AAAA",
+            "%00",
+            "ä",
+            &"A".repeat(601),
+            "=",
+            "../../etc/passwd",
+        ] {
             assert_eq!(sealer().open(hostile), Err(InvalidToken));
         }
     }
