@@ -4,11 +4,14 @@
 
 pub mod bucket;
 pub mod clock;
+pub mod engine;
 pub mod events;
 pub mod lambda;
 pub mod queues;
+pub mod schedule;
 pub mod secrets;
 pub mod state;
+pub mod template;
 
 #[cfg(test)]
 mod trial;
