@@ -6,10 +6,12 @@ pub mod bucket;
 pub mod clock;
 pub mod engine;
 pub mod events;
+pub mod inbox;
 pub mod lambda;
 pub mod queues;
 pub mod schedule;
 pub mod secrets;
+pub mod ses;
 pub mod state;
 pub mod template;
 
