@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod page_language;
 pub mod person;
 pub mod personal;
+pub mod plain_text;
 pub mod record;
 pub mod setup;
 pub mod sign_up;
