@@ -1,0 +1,185 @@
+//! Holds `docs/requirements-trace.md` against the sources: every test it names exists.
+//!
+//! Whether a test proves its row is a person's judgement, not this file's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+const DOCUMENT: &str = include_str!("../../../docs/requirements-trace.md");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Everything wrong with the document, as sentences. `read` gives a source file's text.
+fn mistakes(document: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in document.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [row, state, _, tests] = cells[..] else {
+            found.push(format!("not four cells: {line}"));
+            continue;
+        };
+        if row == "row" || row.starts_with("---") {
+            continue;
+        }
+        *rows.entry(row).or_default() += 1;
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        match state {
+            "open" if tests.is_empty() => {}
+            "done" | "part" if !tests.is_empty() => {}
+            _ => found.push(format!("{row}: state {state:?} with {} tests", tests.len())),
+        }
+        for test in tests {
+            let Some((path, name)) = test.rsplit_once("::") else {
+                found.push(format!("{row}: {test} is not path::name"));
+                continue;
+            };
+            match read(path) {
+                None => found.push(format!("{row}: no file {path}")),
+                Some(source) if !has_test(&source, name) => {
+                    found.push(format!("{row}: no test {name} in {path}"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    let known = register(document);
+    if known.is_empty() {
+        found.push("no register of rows".to_owned());
+    }
+    for id in &known {
+        match rows.remove(id.as_str()) {
+            Some(1) => {}
+            Some(times) => found.push(format!("{id}: {times} times")),
+            None => found.push(format!("{id}: missing")),
+        }
+    }
+    found.extend(rows.keys().map(|row| format!("{row}: not in the register")));
+    found
+}
+
+/// The ids of the line `Register: S-01..S-30, O-01..O-07, ...`.
+fn register(document: &str) -> Vec<String> {
+    let Some(line) = document
+        .lines()
+        .find_map(|line| line.strip_prefix("Register: "))
+    else {
+        return Vec::new();
+    };
+    line.trim_end_matches('.')
+        .split(", ")
+        .flat_map(|range| {
+            let (first, last) = range.split_once("..").unwrap_or((range, range));
+            let number = |id: &str| id[2..].parse::<u32>().expect("an id ends with its number");
+            let letter = first[..1].to_owned();
+            (number(first)..=number(last)).map(move |n| format!("{letter}-{n:02}"))
+        })
+        .collect()
+}
+
+/// Whether a function of this name carries a test attribute (or, in the infrastructure
+/// checks, is an assertion). A mention in a comment is not enough.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        let declares = ["fn ", "async fn ", "def "].iter().any(|start| {
+            line.strip_prefix(start)
+                .is_some_and(|rest| rest.starts_with(&format!("{name}(")))
+        });
+        declares
+            && lines[..at]
+                .iter()
+                .rev()
+                .take_while(|above| above.starts_with(['#', '@', '/']) || above.ends_with(")]"))
+                .any(|above| is_test_attribute(above))
+    })
+}
+
+fn is_test_attribute(line: &str) -> bool {
+    line == "#[test]" || line.starts_with("#[tokio::test") || line == "@assertion"
+}
+
+fn read_source(path: &str) -> Option<String> {
+    fs::read_to_string(Path::new(ROOT).join(path)).ok()
+}
+
+#[test]
+fn every_test_that_the_trace_names_exists_and_no_row_is_forgotten() {
+    assert_eq!(mistakes(DOCUMENT, &read_source), Vec::<String>::new());
+}
+
+#[test]
+fn the_register_has_every_row() {
+    // Counted in the register of requirements; it grows only with a new section of it.
+    assert_eq!(register(DOCUMENT).len(), 183);
+}
+
+#[test]
+fn a_doctored_trace_is_found_out() {
+    let source = "#[test]\nfn it_holds() {}\n\n// fn it_is_only_mentioned()\nfn is_no_test() {}\n";
+    let read = |path: &str| (path == "a.rs").then(|| source.to_owned());
+    let document = |rows: &str| {
+        format!(
+            "Register: S-01..S-02.\n\n| row | state | module | test |\n| --- | --- | --- | --- |\n{rows}"
+        )
+    };
+    let open = "| S-02 | open | | |\n";
+    for (rows, found) in [
+        ("| S-01 | done | a | `a.rs::it_holds` |\n", None),
+        (
+            "| S-01 | done | a | `a.rs::it_breaks` |\n",
+            Some("S-01: no test it_breaks in a.rs"),
+        ),
+        (
+            "| S-01 | done | a | `a.rs::is_no_test` |\n",
+            Some("S-01: no test is_no_test in a.rs"),
+        ),
+        (
+            "| S-01 | part | a | `a.rs::it_is_only_mentioned` |\n",
+            Some("S-01: no test it_is_only_mentioned in a.rs"),
+        ),
+        (
+            "| S-01 | done | a | `b.rs::it_holds` |\n",
+            Some("S-01: no file b.rs"),
+        ),
+        (
+            "| S-01 | done | a | `it_holds` |\n",
+            Some("S-01: it_holds is not path::name"),
+        ),
+        (
+            "| S-01 | done | a | |\n",
+            Some("S-01: state \"done\" with 0 tests"),
+        ),
+        (
+            "| S-01 | open | a | `a.rs::it_holds` |\n",
+            Some("S-01: state \"open\" with 1 tests"),
+        ),
+        (
+            "| S-01 | fine | a | |\n",
+            Some("S-01: state \"fine\" with 0 tests"),
+        ),
+        (
+            "| S-01 | open | |\n",
+            Some("not four cells: | S-01 | open | |"),
+        ),
+        ("", Some("S-01: missing")),
+        (
+            "| S-01 | open | | |\n| S-01 | open | | |\n",
+            Some("S-01: 2 times"),
+        ),
+        (
+            "| S-01 | open | | |\n| S-03 | open | | |\n",
+            Some("S-03: not in the register"),
+        ),
+    ] {
+        let mistakes = mistakes(&document(&format!("{rows}{open}")), &read);
+        match found {
+            None => assert_eq!(mistakes, Vec::<String>::new()),
+            Some(sentence) => assert!(
+                mistakes.iter().any(|m| m == sentence),
+                "{sentence}: {mistakes:?}"
+            ),
+        }
+    }
+    assert!(!mistakes("", &read).is_empty());
+}
