@@ -1,6 +1,11 @@
 //! The one binary of system tests: what users do, and what the repository promises of itself.
 //! Not here: rules of the domain (in `shared`) and handlers by themselves (in `functions`).
 
+#![expect(
+    clippy::expect_used,
+    reason = "all of this binary is tests, but clippy spares only the test functions themselves"
+)]
+
 mod policy;
 mod template;
 mod trace;
