@@ -189,7 +189,7 @@ impl Versioned {
             })
             .collect();
         let truncated = listed.is_truncated.unwrap_or(false);
-        let last = versions
+        let next_key = versions
             .last()
             .and_then(|version| version.key.clone())
             .filter(|_| truncated);
@@ -200,8 +200,8 @@ impl Versioned {
             key_marker: asked.key_marker,
             max_keys: listed.max_keys,
             name: Some(asked.bucket),
-            next_version_id_marker: last.as_ref().map(|_| ONLY_VERSION.to_owned()),
-            next_key_marker: last,
+            next_version_id_marker: next_key.as_ref().map(|_| ONLY_VERSION.to_owned()),
+            next_key_marker: next_key,
             prefix: asked.prefix,
             versions: Some(versions),
             ..Default::default()

@@ -1,4 +1,4 @@
-//! EventBridge's default bus: rules that pass SES events on to queues.
+//! `EventBridge`'s default bus: rules that pass SES events on to queues.
 //!
 //! Only rules with a queue as target; a pattern is matched as AWS does it, where it is supported.
 
@@ -90,7 +90,9 @@ impl Events {
 
     /// Wakes the queues that [`Self::put`] put something into.
     pub fn wake(&self, touched: &BTreeSet<String>) {
-        touched.iter().for_each(|queue| self.queues.wake(queue));
+        for queue in touched {
+            self.queues.wake(queue);
+        }
     }
 }
 

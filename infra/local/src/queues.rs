@@ -72,7 +72,7 @@ pub struct Queues {
     state: State,
     clock: Clock,
     region: Arc<str>,
-    queues: Arc<HashMap<String, Queue>>,
+    by_name: Arc<HashMap<String, Queue>>,
     random: SystemRandom,
 }
 
@@ -104,7 +104,7 @@ impl Queues {
             state: state.clone(),
             clock: clock.clone(),
             region: Arc::from(region),
-            queues: Arc::new(queues),
+            by_name: Arc::new(queues),
             random: SystemRandom::new(),
         })
     }
@@ -135,7 +135,7 @@ impl Queues {
         queue: &str,
         message: &NewMessage,
     ) -> Result<String, QueueError> {
-        if !self.queues.contains_key(queue) {
+        if !self.by_name.contains_key(queue) {
             return Err(QueueError::NoSuchQueue);
         }
         let id = uuid(&self.random);
@@ -146,7 +146,7 @@ impl Queues {
 
     /// Tells whoever waits for this queue that something changed.
     pub fn wake(&self, queue: &str) {
-        if let Some(queue) = self.queues.get(queue) {
+        if let Some(queue) = self.by_name.get(queue) {
             queue.changed.send_replace(());
         }
     }
@@ -212,7 +212,7 @@ impl Queues {
     }
 
     fn is_dead_letter_queue(&self, name: &str) -> bool {
-        self.queues.values().any(|queue| {
+        self.by_name.values().any(|queue| {
             queue
                 .spec
                 .redrive
@@ -222,14 +222,14 @@ impl Queues {
     }
 
     fn spec(&self, name: &str) -> Result<&QueueSpec, QueueError> {
-        self.queues
+        self.by_name
             .get(name)
             .map(|queue| &queue.spec)
             .ok_or(QueueError::NoSuchQueue)
     }
 
     fn watch(&self, name: &str) -> Result<watch::Receiver<()>, QueueError> {
-        self.queues
+        self.by_name
             .get(name)
             .map(|queue| queue.changed.subscribe())
             .ok_or(QueueError::NoSuchQueue)

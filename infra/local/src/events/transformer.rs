@@ -1,4 +1,4 @@
-//! The input transformer of an EventBridge target: a template with `<name>` in it.
+//! The input transformer of an `EventBridge` target: a template with `<name>` in it.
 //!
 //! Quoting as AWS documents it: outside quotes a value is put in as JSON, inside quotes bare.
 

@@ -337,7 +337,7 @@ impl Call<'_> {
 
     fn list_queues(&self) -> Value {
         let prefix = self.input["QueueNamePrefix"].as_str().unwrap_or_default();
-        let mut names: Vec<&str> = self.queues.queues.keys().map(String::as_str).collect();
+        let mut names: Vec<&str> = self.queues.by_name.keys().map(String::as_str).collect();
         names.retain(|name| name.starts_with(prefix));
         names.sort_unstable();
         json!({ "QueueUrls": names.iter().map(|name| Queues::url(&self.origin, name)).collect::<Vec<_>>() })

@@ -2,6 +2,9 @@
 //!
 //! Encoded words and transfer encodings are `mail-builder`'s; custom headers stay as given.
 
+#[cfg(test)]
+mod tests;
+
 use mail_builder::headers::Header as _;
 use mail_builder::headers::address::{Address, EmailAddress};
 use mail_builder::headers::content_type::ContentType;
@@ -22,14 +25,14 @@ pub(crate) fn raw(mail: &Mail) -> Vec<u8> {
     mailboxes(&mut out, "Cc", &mail.cc);
     mailboxes(&mut out, "Reply-To", &mail.reply_to);
     line(&mut out, "Subject", |out, column| {
-        subject(out, column, &mail.subject)
+        subject(out, column, &mail.subject);
     });
     line(&mut out, "Message-ID", |out, _| {
         out.extend(format!("<{}@{}.amazonses.com>\r\n", mail.message_id, mail.region).into_bytes());
     });
     let date = Date::new(mail.received_at.as_second()).to_rfc822();
     line(&mut out, "Date", |out, _| {
-        out.extend(format!("{date}\r\n").into_bytes())
+        out.extend(format!("{date}\r\n").into_bytes());
     });
     for (name, value) in &mail.headers {
         // Never folded: name, colon, space and value fit into 998 octets (SES's own limit), and
@@ -123,7 +126,7 @@ fn mailboxes(out: &mut Vec<u8>, name: &str, boxes: &[String]) {
     {
         // As the caller wrote it, which may hold encoded words of its own.
         line(out, name, |out, _| {
-            out.extend(format!("{only}\r\n").into_bytes())
+            out.extend(format!("{only}\r\n").into_bytes());
         });
         return;
     }
@@ -132,7 +135,7 @@ fn mailboxes(out: &mut Vec<u8>, name: &str, boxes: &[String]) {
         .map(|mailbox| Address::Address(parse(mailbox)))
         .collect();
     line(out, name, |out, column| {
-        Address::new_list(addresses).write_header(out, column)
+        Address::new_list(addresses).write_header(out, column);
     });
 }
 

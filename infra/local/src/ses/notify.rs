@@ -31,7 +31,7 @@ pub(crate) enum Happening {
     },
 }
 
-/// The event as EventBridge carries it. `id` is the event's own.
+/// The event as `EventBridge` carries it. `id` is the event's own.
 pub(crate) fn event(mail: &Mail, happening: &Happening, at: Timestamp, id: &str) -> Value {
     let time = at.to_string();
     let recipient = &mail.recipient;

@@ -1,4 +1,4 @@
-//! The bodies of SendEmail and SendBulkEmail, by the SES v2 API reference.
+//! The bodies of `SendEmail` and `SendBulkEmail`, by the SES v2 API reference.
 //!
 //! Only what is honoured here; attachments and contact lists are refused, not dropped.
 
@@ -38,6 +38,7 @@ pub(super) struct SendBulkEmail {
     pub(super) configuration_set_name: Option<String>,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Destination {
@@ -104,6 +105,7 @@ pub(super) struct BulkContent {
     pub(super) template: Template,
 }
 
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Template {

@@ -1,4 +1,4 @@
-//! SendEmail and SendBulkEmail: checks, renders, keeps the mails and queues their events.
+//! `SendEmail` and `SendBulkEmail`: checks, renders, keeps the mails and queues their events.
 //!
 //! All of it in one transaction before the answer, so a killed process lost nothing it promised.
 
@@ -396,7 +396,7 @@ fn overridden(defaults: &[NameValue], own: &[NameValue]) -> Vec<NameValue> {
     defaults.iter().filter(kept).chain(own).cloned().collect()
 }
 
-/// A message the caller wrote: checked against RawMessage's rules (7-bit, lines of at most 998).
+/// A message the caller wrote: checked against `RawMessage`'s rules (7-bit, lines of at most 998).
 fn raw_content(
     data: &str,
     destination: &mut Destination,
