@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
 use crate::id::{AccountId, KeyId};
-use crate::key::AccountScope;
+use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
+use crate::record::Stored;
 
 /// A controller's account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,4 +117,32 @@ impl Scope {
         Self::Restore,
         Self::Admin,
     ];
+}
+
+impl Stored for Account {
+    const KIND: &'static str = "account";
+
+    fn key(&self, _: &AccountScope) -> Key {
+        Key::account(&self.id)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.gone_at
+    }
+}
+
+impl Stored for ApiKey {
+    const KIND: &'static str = "key";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        Key::api_key(scope.account(), &self.id)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::sha256_hex;
 use crate::id::{FieldKey, InterestId, ListId, SetupId};
+use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
+use crate::record::Stored;
 
 /// The opt-in mode (O-01 to O-04). `Confirmed` here is **not** double opt-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,5 +277,41 @@ impl FormDefinition {
             self.consent_wording()
         ));
         sha256_hex(shown.as_bytes())
+    }
+}
+
+impl Stored for Setup {
+    const KIND: &'static str = "setup";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.id.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for List {
+    const KIND: &'static str = "list";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.id.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for Field {
+    const KIND: &'static str = "field";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.key.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
     }
 }

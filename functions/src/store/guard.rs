@@ -1,0 +1,143 @@
+//! Counting what the limits limit: one conditional update each.
+
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
+use rundbrief::guard::SlidingLimit;
+use rundbrief::id::{AccountId, SetupId};
+use rundbrief::key::Key;
+use rundbrief::time::{DueHour, plus_seconds};
+
+use super::{Item, Store, item, trouble};
+use crate::app::Trouble;
+
+/// Whether one more may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardAnswer {
+    /// It was counted.
+    Counted,
+    /// Not before this instant.
+    NotBefore(Timestamp),
+}
+
+impl Store {
+    /// Counts an event in the sliding log under `hash`, unless the limit forbids it.
+    ///
+    /// The log is the item's attributes `t1` (oldest) to `tn` (newest), shifted by the update that
+    /// adds to it, so the limit is exact and takes one call.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn count(
+        &self,
+        limit: &SlidingLimit,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<GuardAnswer, Trouble> {
+        let n = limit.count;
+        let mut update = String::from("SET ");
+        for slot in 1..n {
+            let _ = write!(update, "t{slot} = if_not_exists(t{}, :zero), ", slot + 1);
+        }
+        let _ = write!(update, "t{n} = :now, expires_at = :expires_at");
+        let condition = format!(
+            "(attribute_not_exists(t1) OR t1 <= :oldest) AND (attribute_not_exists(t{n}) OR t{n} <= :newest)"
+        );
+        let ms = |at: Timestamp| AttributeValue::N(at.as_millisecond().to_string());
+        let key = Key::guard(hash, limit.kind);
+        let result = self
+            .client()
+            .update_item()
+            .table_name(self.name(key.table))
+            .set_key(Some(item::key(&key)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+            .expression_attribute_values(":now", ms(now))
+            .expression_attribute_values(":oldest", ms(limit.oldest_before(now)))
+            .expression_attribute_values(":newest", ms(limit.newest_before(now)))
+            .expression_attribute_values(
+                ":expires_at",
+                AttributeValue::N(limit.expires_at(now).as_second().to_string()),
+            )
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = result else {
+            return Ok(GuardAnswer::Counted);
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(
+                GuardAnswer::NotBefore(limit.allowed_from(&log(failed.item(), n)).max(now)),
+            ),
+            _ => Err(trouble(&error, "count")),
+        }
+    }
+
+    /// Counts one sign-up of a setup's hour, unless its budget is used up; the counter is sharded
+    /// by `shard` so that one form cannot make one item hot.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn count_for_setup(
+        &self,
+        account: &AccountId,
+        setup: &SetupId,
+        budget: u32,
+        shard: u8,
+        now: Timestamp,
+    ) -> Result<GuardAnswer, Trouble> {
+        let hour = DueHour::of(now);
+        let key = Key::guard(
+            &format!("{account}#{setup}#{}", hour.0),
+            &format!("setup#{}", shard % SETUP_SHARDS),
+        );
+        let of_shard = budget.div_ceil(u32::from(SETUP_SHARDS));
+        let result = self
+            .client()
+            .update_item()
+            .table_name(self.name(key.table))
+            .set_key(Some(item::key(&key)))
+            .update_expression("SET expires_at = :expires_at ADD n :one")
+            .condition_expression("attribute_not_exists(n) OR n < :budget")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":budget", AttributeValue::N(of_shard.to_string()))
+            .expression_attribute_values(
+                ":expires_at",
+                AttributeValue::N(plus_seconds(now, 7_200).as_second().to_string()),
+            )
+            .send()
+            .await;
+        let Err(error) = result else {
+            return Ok(GuardAnswer::Counted);
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                let next_hour = Timestamp::from_second(hour.next().0 * 3_600).unwrap_or(now);
+                Ok(GuardAnswer::NotBefore(next_hour))
+            }
+            _ => Err(trouble(&error, "count")),
+        }
+    }
+}
+
+/// Counters per setup and hour.
+pub(crate) const SETUP_SHARDS: u8 = 4;
+
+/// The events in a log, oldest first; zero stands for none.
+fn log(item: Option<&Item>, n: u8) -> Vec<Timestamp> {
+    let Some(item) = item else { return Vec::new() };
+    (1..=n)
+        .filter_map(|slot| {
+            item.get(&format!("t{slot}"))?
+                .as_n()
+                .ok()?
+                .parse::<i64>()
+                .ok()
+        })
+        .filter(|ms| *ms > 0)
+        .filter_map(|ms| Timestamp::from_millisecond(ms).ok())
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! Records to items and back; what an item must have besides its record.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use rundbrief::key::Key;
+use rundbrief::record::{DUE_SHARDS, Stored};
+use rundbrief::time::DueHour;
+use serde::de::DeserializeOwned;
+
+use super::Item;
+use crate::app::Trouble;
+
+/// The TTL attribute: epoch seconds.
+pub(super) const EXPIRES_AT: &str = "expires_at";
+
+/// The primary key's two attributes.
+pub(super) fn key(key: &Key) -> Item {
+    Item::from([
+        ("pk".to_owned(), AttributeValue::S(key.pk.clone())),
+        ("sk".to_owned(), AttributeValue::S(key.sk.clone())),
+    ])
+}
+
+/// The item of a record: its fields, its key, its kind, its end, its entry in the `due` index.
+pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(|_| Trouble::Damaged)?;
+    // Nothing is stored for what is not there.
+    item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
+    item.extend(key(at));
+    item.insert("kind".to_owned(), AttributeValue::S(T::KIND.to_owned()));
+    item.insert(
+        "rev".to_owned(),
+        AttributeValue::N(record.revision().to_string()),
+    );
+    if let Some(at) = record.expires_at() {
+        item.insert(
+            EXPIRES_AT.to_owned(),
+            AttributeValue::N(at.as_second().to_string()),
+        );
+    }
+    if let Some(due) = record.due() {
+        let partition = due.work.partition(DueHour::of(due.at), shard(at));
+        item.insert("due_shard".to_owned(), AttributeValue::S(partition));
+        item.insert(
+            "due_at".to_owned(),
+            AttributeValue::N(due.at.as_millisecond().to_string()),
+        );
+    }
+    Ok(item)
+}
+
+/// Spreads one hour's items over the shards, the same for the same key.
+fn shard(key: &Key) -> u8 {
+    let sum = key
+        .pk
+        .bytes()
+        .chain(key.sk.bytes())
+        .fold(0_u32, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+        });
+    u8::try_from(sum % u32::from(DUE_SHARDS)).unwrap_or(0)
+}
+
+/// The record in an item.
+pub(super) fn record<T: DeserializeOwned>(item: Item) -> Result<T, Trouble> {
+    serde_dynamo::from_item(item).map_err(|_| {
+        // The error's text may quote the item, which is a person.
+        tracing::error!("a stored item could not be read");
+        Trouble::Damaged
+    })
+}
+
+/// The item's kind.
+pub(super) fn kind(item: &Item) -> Option<&str> {
+    item.get("kind")?.as_s().ok().map(String::as_str)
+}
+
+/// Whether the item counts as being there (T-04).
+pub(super) fn is_present(item: &Item, now: Timestamp) -> bool {
+    match item.get(EXPIRES_AT) {
+        Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at > now.as_second()),
+        Some(_) => false,
+        None => true,
+    }
+}

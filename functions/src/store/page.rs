@@ -1,0 +1,211 @@
+//! Reading ranges of a partition, page by page; and the `due` index.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use rundbrief::id::PersonKey;
+use rundbrief::key::{AccountScope, Key, Table};
+use rundbrief::record::{DUE_SHARDS, DueWork, Stored};
+use rundbrief::time::DueHour;
+
+use super::{Item, Store, item, trouble};
+use crate::app::Trouble;
+
+/// Part of a partition, in the order of its sort keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// Which table.
+    pub table: Table,
+    /// The partition key.
+    pub pk: String,
+    /// What the sort keys begin with; empty for all.
+    pub prefix: String,
+    /// Go on behind this sort key.
+    pub after: Option<String>,
+    /// Items to evaluate at most.
+    pub limit: i32,
+}
+
+/// A page of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records that are there; may be fewer than asked for, even none, before the end.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl Store {
+    /// One page of records of one kind, consistently; other kinds in the range are passed over.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn page<T: Stored>(&self, range: &Range, now: Timestamp) -> Result<Page<T>, Trouble> {
+        let page = self.item_page(range, now).await?;
+        let items = page
+            .items
+            .into_iter()
+            .filter(|found| item::kind(found) == Some(T::KIND))
+            .map(item::record)
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            items,
+            next: page.next,
+        })
+    }
+
+    /// One page of raw items with their sort keys.
+    pub(crate) async fn item_page(
+        &self,
+        range: &Range,
+        now: Timestamp,
+    ) -> Result<Page<Item>, Trouble> {
+        let mut query = self
+            .client()
+            .query()
+            .table_name(self.name(range.table))
+            .consistent_read(true)
+            .limit(range.limit)
+            .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()));
+        query = if range.prefix.is_empty() {
+            query.key_condition_expression("pk = :pk")
+        } else {
+            query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", AttributeValue::S(range.prefix.clone()))
+        };
+        if let Some(after) = &range.after {
+            let start = Key {
+                table: range.table,
+                pk: range.pk.clone(),
+                sk: after.clone(),
+            };
+            query = query.set_exclusive_start_key(Some(item::key(&start)));
+        }
+        let answer = query
+            .send()
+            .await
+            .map_err(|error| trouble(&error, "query"))?;
+        let next = answer
+            .last_evaluated_key
+            .as_ref()
+            .and_then(|key| key.get("sk")?.as_s().ok().cloned());
+        let items = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|found| item::is_present(found, now))
+            .collect();
+        Ok(Page { items, next })
+    }
+
+    /// All items whose sort key begins so; for small sets only.
+    pub(super) async fn query_all(
+        &self,
+        pk: &str,
+        prefix: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Item>, Trouble> {
+        let mut range = Range {
+            table: Table::Main,
+            pk: pk.to_owned(),
+            prefix: prefix.to_owned(),
+            after: None,
+            limit: 1_000,
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.item_page(&range, now).await?;
+            all.extend(page.items);
+            match page.next {
+                Some(next) => range.after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// All records of one kind of a person.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn records<T: Stored>(
+        &self,
+        scope: &AccountScope,
+        person: PersonKey,
+        record: &str,
+        now: Timestamp,
+    ) -> Result<Vec<T>, Trouble> {
+        self.query_all(
+            &scope.records(person.partition()),
+            &scope.record_prefix(person, record),
+            now,
+        )
+        .await?
+        .into_iter()
+        .map(item::record)
+        .collect()
+    }
+
+    /// All records of one kind in a partition that begin so; for small sets only, such as the
+    /// lists of an account.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn all<T: Stored>(
+        &self,
+        pk: &str,
+        prefix: &str,
+        now: Timestamp,
+    ) -> Result<Vec<T>, Trouble> {
+        self.query_all(pk, prefix, now)
+            .await?
+            .into_iter()
+            .filter(|found| item::kind(found) == Some(T::KIND))
+            .map(item::record)
+            .collect()
+    }
+
+    /// Keys whose time has come, by the `due` index: at most `limit` of one hour and shard. The
+    /// index lags and may name what has changed: read the item again before acting.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn due(
+        &self,
+        work: DueWork,
+        hour: DueHour,
+        shard: u8,
+        now: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<Key>, Trouble> {
+        debug_assert!(shard < DUE_SHARDS);
+        let answer = self
+            .client()
+            .query()
+            .table_name(self.name(Table::Main))
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at <= :now")
+            .expression_attribute_values(":shard", AttributeValue::S(work.partition(hour, shard)))
+            .expression_attribute_values(
+                ":now",
+                AttributeValue::N(now.as_millisecond().to_string()),
+            )
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| trouble(&error, "query due"))?;
+        let text =
+            |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok().cloned());
+        Ok(answer
+            .items
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|found| {
+                Some(Key {
+                    table: Table::Main,
+                    pk: text(found, "pk")?,
+                    sk: text(found, "sk")?,
+                })
+            })
+            .collect())
+    }
+}
