@@ -22,6 +22,8 @@ pub mod plain_text;
 pub mod record;
 pub mod setup;
 pub mod sign_up;
+pub mod subscriber_file;
+pub mod template;
 pub mod time;
 pub mod token;
 pub mod web_address;

@@ -47,30 +47,29 @@ pub(crate) struct VisibleLink {
     pub(crate) label: String,
 }
 
+/// What a reader sees of a page.
+pub(crate) struct Page {
+    /// As [`from_html`] makes it.
+    pub(crate) text: String,
+    /// In order, those with something to click on.
+    pub(crate) links: Vec<VisibleLink>,
+}
+
 /// The text of a page: paragraphs wrapped at [`LINE_CHARACTERS`], links as
 /// `label ( URL )`, images as their alternative text, one blank line at most in a row.
 pub fn from_html(html: &str) -> Result<String, PlainTextError> {
+    read_page(html).map(|page| page.text)
+}
+
+/// The text of a page and its links.
+pub(crate) fn read_page(html: &str) -> Result<Page, PlainTextError> {
     let marked = convert(html)?;
     let mut text = String::with_capacity(marked.len());
+    let mut links = Vec::new();
     let mut rest = marked.as_str();
     while let Some((before, label, url, after)) = next_link(rest) {
         text.push_str(before);
         push_link(&mut text, label, url);
-        rest = after;
-    }
-    text.push_str(rest);
-    let mut text = wrap(&text).replace(GLUE, " ");
-    // A numeric character reference can bring one back.
-    text.retain(|c| !is_mark(c));
-    Ok(text)
-}
-
-/// The links that a reader sees, in order.
-pub(crate) fn visible_links(html: &str) -> Result<Vec<VisibleLink>, PlainTextError> {
-    let marked = convert(html)?;
-    let mut links = Vec::new();
-    let mut rest = marked.as_str();
-    while let Some((_, label, url, after)) = next_link(rest) {
         if !label.trim().is_empty() {
             links.push(VisibleLink {
                 url: url.to_owned(),
@@ -79,11 +78,15 @@ pub(crate) fn visible_links(html: &str) -> Result<Vec<VisibleLink>, PlainTextErr
         }
         rest = after;
     }
-    Ok(links)
+    text.push_str(rest);
+    let mut text = wrap(&text).replace(GLUE, " ");
+    // A numeric character reference can bring one back.
+    text.retain(|c| !is_mark(c));
+    Ok(Page { text, links })
 }
 
 /// Breaks lines at spaces, never within a word: a URL in two pieces cannot be clicked.
-pub(crate) fn wrap(text: &str) -> String {
+fn wrap(text: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + text.len() / 32);
     let mut blank_lines = 0;
     for line in text.lines() {
