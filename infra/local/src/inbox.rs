@@ -21,7 +21,7 @@ use crate::queues::uuid;
 use crate::ses::{Happening, Mail, Query, Ses, decode, event, raw};
 
 /// How many mails are read at a time while the answer is written.
-const CHUNK: i64 = 100;
+const CHUNK: usize = 100;
 
 pub(crate) fn routes(ses: &Ses) -> Router {
     Router::new()
@@ -81,7 +81,7 @@ async fn list(State(ses): State<Ses>, Asked(asked): Asked<HashMap<String, String
                 to,
                 after,
                 before: Some(last + 1),
-                limit: CHUNK,
+                limit: i64::try_from(CHUNK).unwrap_or(1),
                 ..Query::default()
             };
             match ses.inner().mails.list(&query) {
@@ -97,7 +97,7 @@ async fn list(State(ses): State<Ses>, Asked(asked): Asked<HashMap<String, String
                     let next = mails
                         .last()
                         .map(|mail| (mail.seq, false))
-                        .filter(|_| mails.len() == 100);
+                        .filter(|_| mails.len() == CHUNK);
                     if next.is_none() {
                         piece.push_str("]}");
                     }

@@ -189,7 +189,7 @@ impl Queues {
             if waiting.is_empty() || tokio::time::Instant::now() >= deadline {
                 return Ok(waiting);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

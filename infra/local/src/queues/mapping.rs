@@ -215,7 +215,10 @@ impl Mapping {
                 .map(|message| message.message_id.clone())
                 .collect::<HashSet<_>>()
         };
-        match (self.invoke)(&self.spec.function, json!({ "Records": records })).await {
+        // A task of its own: a panic fails this batch, as a crash of the function does on Lambda.
+        let event = json!({ "Records": records });
+        let answer = tokio::spawn((self.invoke)(&self.spec.function, event)).await;
+        match answer.unwrap_or_else(|_| Err("the function panicked".to_owned())) {
             Err(error) => {
                 tracing::warn!(
                     function = self.spec.function,

@@ -428,7 +428,20 @@ async fn only_the_named_failures_come_again_and_a_malformed_answer_fails_all() {
 async fn a_function_that_always_fails_leaves_its_message_in_the_dead_letter_queue() {
     let folder = trial::Folder::new("queues-crash");
     let queues = open(&folder);
+    let calls = AtomicUsize::new(0);
     let (invoke, seen) = recording(|_| Err("crashed".to_owned()));
+    // Every other crash is a panic.
+    let invoke: Invoke = Arc::new(move |name, event| {
+        let answer = invoke(name, event);
+        let panics = calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        Box::pin(async move {
+            if panics {
+                panic!("crash of a test function")
+            } else {
+                answer.await
+            }
+        })
+    });
     queues.send("notice", &message("poison")).unwrap();
     queues
         .start_mapping(mapping(1), invoke, Delivery::Twice)
