@@ -2,16 +2,22 @@
 //!
 //! Not a mock: the handlers talk to it over HTTP with the AWS SDK, as they do to AWS.
 
+pub mod api;
 pub mod bucket;
 pub mod clock;
+pub mod demo;
 pub mod engine;
 pub mod events;
+pub mod gateway;
+pub mod handlers;
 pub mod inbox;
 pub mod lambda;
+pub mod platform;
 pub mod queues;
 pub mod schedule;
 pub mod secrets;
 pub mod ses;
+pub mod shop;
 pub mod state;
 pub mod template;
 
