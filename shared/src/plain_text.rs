@@ -40,19 +40,12 @@ pub enum PlainTextError {
     Unreadable,
 }
 
-/// A link with something to click on.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct VisibleLink {
-    pub(crate) url: String,
-    pub(crate) label: String,
-}
-
 /// What a reader sees of a page.
 pub(crate) struct Page {
     /// As [`from_html`] makes it.
     pub(crate) text: String,
-    /// In order, those with something to click on.
-    pub(crate) links: Vec<VisibleLink>,
+    /// The URLs, in order, of those links that have something to click on.
+    pub(crate) links: Vec<String>,
 }
 
 /// The text of a page: paragraphs wrapped at [`LINE_CHARACTERS`], links as
@@ -71,10 +64,7 @@ pub(crate) fn read_page(html: &str) -> Result<Page, PlainTextError> {
         text.push_str(before);
         push_link(&mut text, label, url);
         if !label.trim().is_empty() {
-            links.push(VisibleLink {
-                url: url.to_owned(),
-                label: label.trim().to_owned(),
-            });
+            links.push(url.to_owned());
         }
         rest = after;
     }

@@ -378,8 +378,8 @@ fn detect_delimiter(text: &[u8]) -> u8 {
         .split(|octet| matches!(octet, b'\r' | b'\n'))
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    let count = |delimiter: u8| header.iter().filter(|octet| **octet == delimiter).count();
-    if count(b';') > count(b',') {
+    let cells = |delimiter: u8| header.split(|octet| *octet == delimiter).count();
+    if cells(b';') > cells(b',') {
         b';'
     } else {
         b','

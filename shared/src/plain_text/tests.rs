@@ -71,14 +71,7 @@ fn a_link_is_visible_only_with_something_to_click_on() {
         <!-- <a href='https://x.de/3'>drei</a> --><p hidden><a href='https://x.de/4'>vier</a></p>\
         <a href='https://x.de/5'><img src=x></a><div><a href='https://x.de/6'><b>sechs</b></a></div>";
     let links = read_page(html).unwrap().links;
-    let shown: Vec<_> = links
-        .iter()
-        .map(|link| (link.url.as_str(), link.label.as_str()))
-        .collect();
-    assert_eq!(
-        shown,
-        [("https://x.de/1", "eins"), ("https://x.de/6", "sechs")]
-    );
+    assert_eq!(links, ["https://x.de/1", "https://x.de/6"]);
 }
 
 #[test]

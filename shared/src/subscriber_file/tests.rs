@@ -1,5 +1,7 @@
 //! Files as spreadsheets write them, broken ones, and rows that must not get lost.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -43,7 +45,8 @@ fn shown(file: &[u8]) -> Vec<(u32, String)> {
 
 #[test]
 fn rows_are_read_as_spreadsheets_write_them() {
-    let table: [(&[u8], &[(u32, &str)]); 9] = [
+    type Expected<'a> = &'a [(u32, &'a str)];
+    let table: [(&[u8], Expected<'_>); 9] = [
         (b"email\nmax@x.de\n", &[(2, "max@x.de")]),
         (
             b"email\r\nmax@x.de\r\neva@x.de",
@@ -152,7 +155,7 @@ fn chunks_have_500_rows_and_end_between_rows() {
     for (rows, chunks) in [(0, 0), (1, 1), (499, 1), (500, 1), (501, 2), (1_001, 3)] {
         let mut file = "email,first_name\r\n".to_owned();
         for row in 0..rows {
-            file.push_str(&format!("p{row}@x.de,\"a \"\"\r\n{row}\"\r\n"));
+            write!(file, "p{row}@x.de,\"a \"\"\r\n{row}\"\r\n").unwrap();
         }
         let layout = Layout::of_file(file.as_bytes(), &[]).unwrap();
         assert_eq!(layout.rows(), rows);

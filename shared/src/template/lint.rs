@@ -35,7 +35,7 @@ fn check_mail(mail: &Rendered) -> Result<(), InvalidTemplate> {
         part: Part::Html,
         line: 0,
     })?;
-    if !page.links.iter().any(|link| link.url == UNSUBSCRIBE_URL) {
+    if !page.links.iter().any(|url| url == UNSUBSCRIBE_URL) {
         return missing(Part::Html, Required::UnsubscribeLink);
     }
     if !page.text.contains(IMPRINT) {

@@ -209,7 +209,7 @@ fn each_part_has_its_limit() {
         );
         Template::compile(&source(&"s".repeat(subject), &html, Some(&text)))
             .map(|_| ())
-            .map_err(|error| error.code())
+            .map_err(InvalidTemplate::code)
     };
     assert_eq!(sized(998, 300_000, 80_000), Ok(()));
     assert_eq!(

@@ -166,14 +166,13 @@ fn end_of_tag(tag: &str, closing: &str) -> Option<usize> {
         match (quote, bytes[index]) {
             (Some(_), b'\\') => index += 1,
             (Some(open), octet) if octet == open => quote = None,
-            (Some(_), _) => {}
             (None, octet @ (b'"' | b'\'')) => quote = Some(octet),
             (None, _) if braces == 0 && bytes[index..].starts_with(closing.as_bytes()) => {
                 return Some(index + closing.len());
             }
             (None, b'{') => braces += 1,
             (None, b'}') => braces = braces.saturating_sub(1),
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
         index += 1;
     }
