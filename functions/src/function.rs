@@ -143,8 +143,11 @@ where
 /// # Errors
 /// When there is none, the event has another shape, or the function failed as a whole.
 pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Failure> {
-    let _ = (&app, &event);
     match name {
+        "confirm" => crate::confirm::handle(app, event).await,
+        "notice" => crate::notice::handle(app, event).await,
+        "signup" => crate::signup::handle(app, event).await,
+        "unsubscribe" => crate::unsubscribe::handle(app, event).await,
         _ => Err(Failure::UnknownFunction),
     }
 }

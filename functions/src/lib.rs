@@ -5,7 +5,14 @@
 
 pub mod app;
 pub mod aws;
+pub mod confirm;
 pub mod function;
+pub mod notice;
+pub mod page;
+mod person_link;
 pub mod problem;
 pub mod settings;
+pub mod signup;
 pub mod store;
+pub mod unsubscribe;
+pub mod visitor;

@@ -1,0 +1,161 @@
+//! `GET` and `POST /confirm/{token}`: completes a double opt-in.
+//!
+//! A POST, because mail scanners follow every link in a message: a GET would consent on people's
+//! behalf (T-09).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Request, Response};
+use rundbrief::consent::{self, Confirmation};
+use rundbrief::page_language::Language;
+use rundbrief::setup::Setup;
+use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::token::Token;
+use serde_json::Value;
+
+use crate::app::{App, Trouble};
+use crate::function::{self, Failure};
+use crate::page::{self, Controller, Form, Page};
+use crate::person_link::{self, Linked};
+use crate::problem::Problem;
+use crate::store::WriteError;
+use crate::visitor;
+
+/// How often a decision is made again after somebody else changed the person meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Handles an API Gateway event.
+///
+/// # Errors
+/// When the event is none.
+pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
+    function::http(&app, event, respond).await
+}
+
+/// Answers one request.
+pub async fn respond(app: &App, request: Request) -> Response<Body> {
+    let now = app.now();
+    let result = match *request.method() {
+        Method::GET | Method::HEAD => look(app, &request, now).await,
+        Method::POST => press(app, &request, now).await,
+        _ => return Problem::METHOD_NOT_ALLOWED.json(),
+    };
+    match result {
+        Ok(Some(response)) => response,
+        Ok(None) => page::unknown_link(),
+        Err(trouble) => page::problem(trouble.into(), Language::default(), Vec::new()),
+    }
+}
+
+/// The sign-up that a link is for, with the person's other sign-ups.
+struct Found {
+    linked: Linked,
+    sign_up: SignUp,
+    others: Vec<SignUp>,
+}
+
+async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Found>, Trouble> {
+    let Some(Token::Confirm { account, person, sign_up: event }) = person_link::token(app, request).await? else {
+        return Ok(None);
+    };
+    let Some(linked) = person_link::account(app, &account, now).await?.filter(|linked| linked.account.is_open(now)) else {
+        return Ok(None);
+    };
+    let sign_ups: Vec<SignUp> = app.store.records(&linked.scope, person, SignUp::RECORD, now).await?;
+    let (mut this, others): (Vec<_>, Vec<_>) = sign_ups.into_iter().partition(|sign_up| sign_up.event == event);
+    Ok(this.pop().map(|sign_up| Found { linked, sign_up, others }))
+}
+
+async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
+    let Some(found) = find(app, request, now).await? else { return Ok(None) };
+    let person = app.store.person(&found.linked.scope, found.sign_up.person, now).await?;
+    if consent::confirmable(&person, Some(&found.sign_up)).is_err() {
+        return Ok(None);
+    }
+    Ok(Some(match found.sign_up.state {
+        SignUpState::Pending => button(&found),
+        _ => done(&found),
+    }))
+}
+
+async fn press(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
+    // API Gateway always says where a request came from; without it there is no evidence.
+    let Some(ip) = visitor::client_ip(request) else { return Err(Trouble::Damaged) };
+    for _ in 0..ATTEMPTS {
+        let Some(found) = find(app, request, now).await? else { return Ok(None) };
+        let scope = &found.linked.scope;
+        let person = app.store.person(scope, found.sign_up.person, now).await?;
+        match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, ip, now) {
+            Err(_) => return Ok(None),
+            Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
+            Ok(Confirmation::Complete(transaction)) => match app.store.commit(scope, &transaction, now).await {
+                Ok(()) => return confirmed(app, &found, now).await.map(Some),
+                Err(WriteError::Conflict) => {}
+                Err(WriteError::Trouble(trouble)) => return Err(trouble),
+            },
+        }
+    }
+    Err(Trouble::Contended)
+}
+
+/// The setup's page after the first confirmation, or our own.
+async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<Body>, Trouble> {
+    let key = found.linked.scope.configuration("setup", found.sign_up.setup.as_str());
+    let setup: Option<Setup> = app.store.get(&key, now).await?;
+    let target = setup.and_then(|setup| setup.redirects.confirmed);
+    let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else { return Ok(done(found)) };
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
+fn lists(found: &Found) -> String {
+    found.sign_up.lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn button(found: &Found) -> Response<Body> {
+    let language = found.sign_up.language;
+    let (title, text, button) = match language {
+        Language::De => (
+            "Bitte bestätigen Sie Ihre Anmeldung",
+            format!("Mit einem Klick auf die Schaltfläche bestätigen Sie Ihre Anmeldung zu: {}.", lists(found)),
+            "Anmeldung bestätigen",
+        ),
+        Language::En => (
+            "Please confirm your sign-up",
+            format!("By pressing the button you confirm your sign-up for: {}.", lists(found)),
+            "Confirm sign-up",
+        ),
+    };
+    Page {
+        language,
+        title: title.to_owned(),
+        texts: vec![text, found.sign_up.consent_wording.clone()],
+        problems: Vec::new(),
+        form: Some(Form { button, ..Form::default() }),
+        controller: Some(Controller::of(&found.linked.account, language)),
+    }
+    .respond(StatusCode::OK)
+}
+
+fn done(found: &Found) -> Response<Body> {
+    let language = found.sign_up.language;
+    let (title, text) = match language {
+        Language::De => ("Ihre Anmeldung ist bestätigt", format!("Sie sind angemeldet zu: {}. In jeder E-Mail steht ein Link, mit dem Sie sich wieder abmelden können.", lists(found))),
+        Language::En => ("Your sign-up is confirmed", format!("You are subscribed to: {}. Every e-mail contains a link to unsubscribe again.", lists(found))),
+    };
+    Page {
+        language,
+        title: title.to_owned(),
+        texts: vec![text],
+        problems: Vec::new(),
+        form: None,
+        controller: Some(Controller::of(&found.linked.account, language)),
+    }
+    .respond(StatusCode::OK)
+}

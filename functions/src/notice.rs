@@ -1,0 +1,218 @@
+//! `notice`: every mail to one person, from the outbox record that promised it.
+//!
+//! For these mails a rare second copy beats a lost one: the record is leased, the mail sent, the
+//! sending recorded; what got lost in between is found again through the due index.
+
+mod letter;
+
+use std::sync::Arc;
+
+use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
+use rundbrief::account::Account;
+use rundbrief::address::EmailAddress;
+use rundbrief::key::{AccountScope, Table};
+use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
+use rundbrief::outbox::{Attempt, Notice, Outbox};
+use rundbrief::record::{DUE_SHARDS, DueWork, Expect};
+use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::time::DueHour;
+use serde_json::Value;
+
+use self::letter::Letter;
+use crate::app::{App, Trouble};
+use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::store::WriteError;
+
+/// Handles an SQS event.
+///
+/// # Errors
+/// When the event is none.
+pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
+    function::queue(&app, event, take).await
+}
+
+async fn take(app: &App, message: QueueMessage) -> Verdict {
+    let Ok(message) = serde_json::from_str::<NoticeMessage>(&message.body) else {
+        tracing::error!("a message has another shape than a notice; it is dropped");
+        return Verdict::Done;
+    };
+    if message.v != MESSAGE_VERSION {
+        tracing::error!(version = message.v, "a message has another version; it is dropped");
+        return Verdict::Done;
+    }
+    match send(app, &message).await {
+        Ok(verdict) => verdict,
+        Err(trouble) => {
+            tracing::warn!(%trouble, "a notice could not be sent yet");
+            Verdict::Again
+        }
+    }
+}
+
+async fn send(app: &App, message: &NoticeMessage) -> Result<Verdict, Trouble> {
+    let now = app.now();
+    let Some(account) = app.store.account(&message.account, now).await?.filter(|account| account.is_open(now)) else {
+        return Ok(Verdict::Done);
+    };
+    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else { return Ok(Verdict::Done) };
+    let key = scope.record(message.person, Outbox::RECORD, message.outbox);
+    // No record: the sign-up led to no mail, or the record's time is over.
+    let Some(outbox) = app.store.get::<Outbox>(&key, now).await? else { return Ok(Verdict::Done) };
+    let leased = match outbox.attempt(now) {
+        Attempt::Done | Attempt::NotYet => return Ok(Verdict::Done),
+        Attempt::Busy(_) => return Ok(Verdict::Again),
+        Attempt::Lease(leased) => leased,
+    };
+    match app.store.put(&scope, leased.as_ref(), Expect::Revision(outbox.rev), now).await {
+        Ok(()) => {}
+        Err(WriteError::Conflict) => return Ok(Verdict::Again),
+        Err(WriteError::Trouble(trouble)) => return Err(trouble),
+    }
+
+    let Some((recipient, letter)) = compose(app, &account, &scope, &leased, now).await? else {
+        // What was to be said is void: the record goes the way of a sent one.
+        return finish(app, &scope, &leased, leased.mailed(now), now).await;
+    };
+    match hand_over(app, &account, &recipient, &letter).await {
+        Ok(()) => finish(app, &scope, &leased, leased.mailed(app.now()), now).await,
+        Err(Handover::Refused) => {
+            // Trying the same again at once would be refused again; the due index brings it back.
+            finish(app, &scope, &leased, leased.released(), now).await
+        }
+        Err(Handover::NotNow) => {
+            finish(app, &scope, &leased, leased.released(), now).await?;
+            Ok(Verdict::Again)
+        }
+    }
+}
+
+async fn finish(app: &App, scope: &AccountScope, leased: &Outbox, record: Outbox, now: Timestamp) -> Result<Verdict, Trouble> {
+    match app.store.put(scope, &record, Expect::Revision(leased.rev), now).await {
+        // Another attempt took over after the lease ran out: it records its own sending.
+        Ok(()) | Err(WriteError::Conflict) => Ok(Verdict::Done),
+        Err(WriteError::Trouble(trouble)) => Err(trouble),
+    }
+}
+
+/// The mail that a record promises; `None` when its cause is void by now.
+async fn compose(
+    app: &App,
+    account: &Account,
+    scope: &AccountScope,
+    outbox: &Outbox,
+    now: Timestamp,
+) -> Result<Option<(EmailAddress, Letter)>, Trouble> {
+    let (Notice::Confirmation { sign_up: event } | Notice::Information { sign_up: event }) = &outbox.notice;
+    let key = scope.record(outbox.person, SignUp::RECORD, *event);
+    let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else { return Ok(None) };
+    let sealer = &app.keys().await?.sealer;
+    let public_url = app.settings.public_url()?;
+    let letter = match outbox.notice {
+        Notice::Confirmation { .. } => {
+            let person = app.store.person(scope, outbox.person, now).await?;
+            let waits = sign_up.state == SignUpState::Pending
+                && rundbrief::consent::confirmable(&person, Some(&sign_up)).is_ok();
+            if !waits {
+                return Ok(None);
+            }
+            Letter::confirmation(account, &sign_up, sealer, public_url)
+        }
+        Notice::Information { .. } => Letter::information(account, &sign_up, sealer, public_url),
+    };
+    Ok(Some((sign_up.email.clone(), letter)))
+}
+
+enum Handover {
+    /// SES does not take this mail.
+    Refused,
+    /// SES did not take it this time.
+    NotNow,
+}
+
+async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, letter: &Letter) -> Result<(), Handover> {
+    let Some(sender) = account.notice_sender() else {
+        tracing::error!(account = %account.id, "the account has no sender domain: its notices wait");
+        return Err(Handover::Refused);
+    };
+    let Ok(name) = rundbrief::header::SenderName::parse(&account.name) else {
+        tracing::error!(account = %account.id, "the account's name cannot be a sender's name: its notices wait");
+        return Err(Handover::Refused);
+    };
+    let text = |data: &str| Content::builder().data(data).charset("UTF-8").build().map_err(|_| Handover::Refused);
+    let header = |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build().map_err(|_| Handover::Refused);
+    let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().map_err(|_| Handover::Refused);
+    let message = Message::builder()
+        .subject(text(&letter.subject)?)
+        .body(Body::builder().text(text(&letter.text)?).html(text(&letter.html)?).build())
+        // RFC 3834, section 5: nobody's autoresponder answers this (M-11).
+        .headers(header("Auto-Submitted", "auto-generated")?)
+        .build();
+    let result = app
+        .clients
+        .ses()
+        .send_email()
+        .from_email_address(name.with_address(&sender))
+        .destination(Destination::builder().to_addresses(recipient.reveal()).build())
+        .content(EmailContent::builder().simple(message).build())
+        .set_configuration_set_name(app.settings.configuration_set.clone())
+        .email_tags(tag("account", account.id.as_str())?)
+        .email_tags(tag("notice", letter.kind)?)
+        .send()
+        .await;
+    let Err(error) = result else { return Ok(()) };
+    let code = error.code();
+    match error.as_service_error() {
+        Some(SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_) | SendEmailError::MailFromDomainNotVerifiedException(_)) => {
+            tracing::error!(code, account = %account.id, "SES refused a notice");
+            Err(Handover::Refused)
+        }
+        _ => {
+            tracing::warn!(code, "SES did not take a notice this time");
+            Err(Handover::NotNow)
+        }
+    }
+}
+
+/// Puts outbox records back into the queue whose message got lost or whose time has come;
+/// returns how many.
+///
+/// Looks at this hour and the ones before it back to `since`.
+///
+/// # Errors
+/// When index or queue do not answer.
+pub async fn requeue_due(app: &App, since: DueHour, now: Timestamp) -> Result<u32, Trouble> {
+    let queue = app.settings.notice_queue_url.as_deref().ok_or(crate::settings::InvalidSetting("NOTICE_QUEUE_URL"))?;
+    let mut count = 0;
+    let mut hour = since;
+    while hour <= DueHour::of(now) {
+        for shard in 0..DUE_SHARDS {
+            for key in app.store.due(DueWork::Outbox, hour, shard, now, 500).await? {
+                let Some(message) = message_of(&key) else { continue };
+                app.enqueue(queue, &message).await?;
+                count += 1;
+            }
+        }
+        hour = hour.next();
+    }
+    Ok(count)
+}
+
+/// The message that belongs to an outbox record's key.
+fn message_of(key: &rundbrief::key::Key) -> Option<NoticeMessage> {
+    if key.table != Table::Main {
+        return None;
+    }
+    let account = key.pk.strip_prefix("A#")?.split('#').next()?;
+    let mut parts = key.sk.split('#');
+    let (person, kind, event) = (parts.next()?, parts.next()?, parts.next()?);
+    (kind == Outbox::RECORD).then_some(())?;
+    Some(NoticeMessage {
+        v: MESSAGE_VERSION,
+        account: rundbrief::id::AccountId::parse(account).ok()?,
+        person: rundbrief::id::PersonKey::parse(person).ok()?,
+        outbox: rundbrief::id::EventId::parse(event).ok()?,
+    })
+}

@@ -1,0 +1,173 @@
+//! The words of mails to one person, in German and English.
+//!
+//! Free of advertising (L-07): one link, the imprint, the privacy notice, no image. Nothing that a
+//! visitor typed is in them (P-05).
+
+use askama::Template;
+use rundbrief::account::Account;
+use rundbrief::page_language::Language;
+use rundbrief::sign_up::SignUp;
+use rundbrief::time::zone;
+use rundbrief::token::{MailOrigin, Token, TokenSealer};
+
+use crate::page::privacy_label;
+
+/// A mail, ready for SES.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// What kind of notice, as a tag.
+    pub(super) kind: &'static str,
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct Html<'a> {
+    language: Language,
+    subject: &'a str,
+    before: &'a [String],
+    link: &'a str,
+    link_label: &'a str,
+    after: &'a [String],
+    imprint: &'a str,
+    privacy_url: &'a str,
+    privacy_label: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "notice.txt", escape = "none")]
+struct Text<'a> {
+    before: &'a [String],
+    link: &'a str,
+    link_label: &'a str,
+    after: &'a [String],
+    imprint: &'a str,
+    privacy_url: &'a str,
+    privacy_label: &'a str,
+}
+
+struct Words {
+    subject: String,
+    before: Vec<String>,
+    link: String,
+    link_label: &'static str,
+    after: Vec<String>,
+}
+
+impl Letter {
+    /// Asks to confirm.
+    pub(super) fn confirmation(account: &Account, sign_up: &SignUp, sealer: &TokenSealer, public_url: &str) -> Self {
+        let token = sealer.seal(&Token::Confirm {
+            account: account.id.clone(),
+            person: sign_up.person,
+            sign_up: sign_up.event,
+        });
+        let (name, lists) = (&account.name, lists(sign_up));
+        let until = sign_up.gone_at.and_then(|at| {
+            let local = at.to_zoned_datetime(zone(&account.time_zone).ok()?);
+            Some(match sign_up.language {
+                Language::De => local.strftime("%d.%m.%Y, %H:%M").to_string(),
+                Language::En => local.strftime("%-d %B %Y, %H:%M").to_string(),
+            })
+        });
+        let until = until.unwrap_or_default();
+        let words = match sign_up.language {
+            Language::De => Words {
+                subject: format!("Bitte bestätigen Sie Ihre Anmeldung bei {name}"),
+                before: vec![
+                    "Guten Tag,".to_owned(),
+                    format!("mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt. Wenn Sie das waren, bestätigen Sie sie bitte:"),
+                ],
+                link: format!("{public_url}/confirm/{token}"),
+                link_label: "Anmeldung bestätigen",
+                after: vec![format!(
+                    "Der Link gilt bis {until} Uhr. Wenn Sie sich nicht angemeldet haben, brauchen Sie nichts zu tun: Ohne Bestätigung erhalten Sie keine weiteren E-Mails, und Ihre Adresse wird gelöscht."
+                )],
+            },
+            Language::En => Words {
+                subject: format!("Please confirm your sign-up with {name}"),
+                before: vec![
+                    "Hello,".to_owned(),
+                    format!("a sign-up for “{lists}” from {name} was sent with this address. If that was you, please confirm it:"),
+                ],
+                link: format!("{public_url}/confirm/{token}"),
+                link_label: "Confirm sign-up",
+                after: vec![format!(
+                    "The link is valid until {until}. If you did not sign up, there is nothing to do: without confirmation you will receive no further e-mails, and your address will be deleted."
+                )],
+            },
+        };
+        Self::write("confirmation", account, sign_up.language, &words)
+    }
+
+    /// Tells of a sign-up that is active already, with a way out (O-02).
+    pub(super) fn information(account: &Account, sign_up: &SignUp, sealer: &TokenSealer, public_url: &str) -> Self {
+        let token = sealer.seal(&Token::Unsubscribe {
+            account: account.id.clone(),
+            person: sign_up.person,
+            origin: MailOrigin::SignUp(sign_up.event),
+        });
+        let (name, lists) = (&account.name, lists(sign_up));
+        let words = match sign_up.language {
+            Language::De => Words {
+                subject: format!("Ihre Anmeldung bei {name}"),
+                before: vec![
+                    "Guten Tag,".to_owned(),
+                    format!("diese Adresse wurde zu „{lists}“ von {name} angemeldet und erhält ab jetzt E-Mails dazu. Wenn Sie das nicht möchten, melden Sie sich hier ab:"),
+                ],
+                link: format!("{public_url}/unsubscribe/{token}"),
+                link_label: "Abmelden",
+                after: vec!["Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun.".to_owned()],
+            },
+            Language::En => Words {
+                subject: format!("Your sign-up with {name}"),
+                before: vec![
+                    "Hello,".to_owned(),
+                    format!("this address was signed up for “{lists}” from {name} and receives e-mails from now on. If you do not want that, unsubscribe here:"),
+                ],
+                link: format!("{public_url}/unsubscribe/{token}"),
+                link_label: "Unsubscribe",
+                after: vec!["If you signed up yourself, there is nothing to do.".to_owned()],
+            },
+        };
+        Self::write("information", account, sign_up.language, &words)
+    }
+
+    fn write(kind: &'static str, account: &Account, language: Language, words: &Words) -> Self {
+        let imprint = if account.imprint.is_empty() { &account.name } else { &account.imprint };
+        let privacy_label = privacy_label(language);
+        let html = Html {
+            language,
+            subject: &words.subject,
+            before: &words.before,
+            link: &words.link,
+            link_label: words.link_label,
+            after: &words.after,
+            imprint,
+            privacy_url: &account.privacy_url,
+            privacy_label,
+        };
+        let text = Text {
+            before: &words.before,
+            link: &words.link,
+            link_label: words.link_label,
+            after: &words.after,
+            imprint,
+            privacy_url: &account.privacy_url,
+            privacy_label,
+        };
+        Self {
+            kind,
+            subject: words.subject.clone(),
+            // Rendering into a string fails for no input: the templates call nothing that can.
+            text: text.render().unwrap_or_default(),
+            html: html.render().unwrap_or_default(),
+        }
+    }
+}
+
+fn lists(sign_up: &SignUp) -> String {
+    sign_up.lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ")
+}

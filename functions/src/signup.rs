@@ -1,0 +1,275 @@
+//! `GET`, `POST` and `OPTIONS /signup/{account}/{setup}`: the hosted form, and what forms post.
+//!
+//! Every accepted request does the same work and gives the same answer, whether the address is
+//! new, known, suppressed or a bot's (M-28); what it leads to is the domain's decision.
+
+mod form_page;
+mod guards;
+
+use std::sync::Arc;
+
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Request, Response};
+use jiff::Timestamp;
+use rundbrief::account::Account;
+use rundbrief::consent::{self, FormOrigin, SignUpRequest};
+use rundbrief::form::{FieldProblem, Submission};
+use rundbrief::id::{AccountId, EventId, SetupId};
+use rundbrief::key::AccountScope;
+use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
+use rundbrief::page_language::Language;
+use rundbrief::setup::{Field, FormDefinition, List, Setup};
+use serde_json::{Value, json};
+
+use self::guards::Outcome;
+use crate::app::{App, Trouble};
+use crate::function::{self, Failure};
+use crate::page;
+use crate::problem::Problem;
+use crate::store::WriteError;
+use crate::visitor;
+
+/// How often a decision is made again after somebody else changed the person meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Handles an API Gateway event.
+///
+/// # Errors
+/// When the event is none.
+pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
+    function::http(&app, event, respond).await
+}
+
+/// Answers one request.
+pub async fn respond(app: &App, request: Request) -> Response<Body> {
+    let now = app.now();
+    let json = visitor::wants_json(request.headers());
+    let mut response = match *request.method() {
+        Method::GET | Method::HEAD => form_page::respond(app, &request, now).await,
+        Method::POST => match submit(app, &request, now).await {
+            Ok(accepted) => accepted.respond(json),
+            Err(refused) => refused.respond(json),
+        },
+        Method::OPTIONS => preflight(),
+        _ => Problem::METHOD_NOT_ALLOWED.json(),
+    };
+    // Any page may post here, without credentials; nowhere else.
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, accept"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+/// A form that exists, with its account.
+pub(crate) struct LoadedForm {
+    pub(crate) account: Account,
+    pub(crate) scope: AccountScope,
+    pub(crate) definition: FormDefinition,
+}
+
+/// Reads the setup that the path names, with all that its form shows.
+pub(crate) async fn load_form(app: &App, request: &Request, now: Timestamp) -> Result<Option<LoadedForm>, Trouble> {
+    let id = |name| visitor::path_parameter(request, name);
+    let (Some(account), Some(setup)) = (id("account"), id("setup")) else { return Ok(None) };
+    let (Ok(account), Ok(setup)) = (AccountId::parse(&account), SetupId::parse(&setup)) else { return Ok(None) };
+    let Some(account) = app.store.account(&account, now).await?.filter(|account| account.is_open(now)) else {
+        return Ok(None);
+    };
+    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else { return Ok(None) };
+    let Some(setup) = app.store.get::<Setup>(&scope.configuration("setup", setup.as_str()), now).await? else {
+        return Ok(None);
+    };
+    let lists = futures::future::try_join_all(setup.lists.iter().map(|list| {
+        let key = scope.configuration("list", list.as_str());
+        async move { app.store.get::<List>(&key, now).await }
+    }));
+    let declared = futures::future::try_join_all(
+        setup.fields.iter().filter(|field| !rundbrief::setup::BUILT_IN_FIELDS.contains(&field.key.as_str())).map(|field| {
+            let key = scope.configuration("field", field.key.as_str());
+            async move { app.store.get::<Field>(&key, now).await }
+        }),
+    );
+    let (lists, declared) = futures::try_join!(lists, declared)?;
+    let definition = FormDefinition {
+        lists: lists.into_iter().flatten().collect(),
+        declared: declared.into_iter().flatten().collect(),
+        controller: account.name.clone(),
+        setup,
+    };
+    Ok(Some(LoadedForm { account, scope, definition }))
+}
+
+/// The answer to every accepted request of a setup: it depends on the setup alone.
+struct Accepted {
+    location: String,
+}
+
+impl Accepted {
+    fn respond(&self, as_json: bool) -> Response<Body> {
+        let mut response = if as_json {
+            let mut response = Response::new(Body::Text(json!({"status": "accepted"}).to_string()));
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        } else {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            match HeaderValue::from_str(&self.location) {
+                Ok(location) => response.headers_mut().insert(header::LOCATION, location),
+                Err(_) => return Problem::INTERNAL.json(),
+            };
+            response
+        };
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// Why a request was not accepted; nothing was stored.
+struct Refused {
+    problem: Problem,
+    language: Language,
+    fields: Vec<(FieldProblem, String)>,
+    retry_after_seconds: Option<i64>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, language: Language::default(), fields: Vec::new(), retry_after_seconds: None }
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Self {
+        Problem::from(trouble).into()
+    }
+}
+
+impl Refused {
+    fn respond(&self, as_json: bool) -> Response<Body> {
+        let mut response = if as_json {
+            let errors: Vec<(String, &str)> =
+                self.fields.iter().map(|(problem, _)| (problem.field.clone(), problem.code.code())).collect();
+            self.problem.json_with(&errors)
+        } else {
+            let lines = self
+                .fields
+                .iter()
+                .map(|(problem, label)| form_page::problem_line(problem, label, self.language))
+                .collect();
+            page::problem(self.problem, self.language, lines)
+        };
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+}
+
+async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted, Refused> {
+    let pairs = visitor::form_pairs(request).await?;
+    let form = load_form(app, request, now).await?.ok_or(Problem::NOT_FOUND)?;
+    let language = form.definition.setup.language;
+    let submission = Submission::parse(&pairs, &form.definition).map_err(|problems| Refused {
+        problem: Problem::INVALID,
+        language,
+        fields: problems
+            .into_iter()
+            .map(|problem| {
+                let label = form_page::label_of(&problem.field, &form.definition);
+                (problem, label)
+            })
+            .collect(),
+        retry_after_seconds: None,
+    })?;
+    // API Gateway always says where a request came from; without it there is no evidence.
+    let ip = visitor::client_ip(request).ok_or(Problem::INTERNAL)?;
+    let origin = FormOrigin { ip, claimed: visitor::claimed_page(request.headers()) };
+
+    let looks_human = match guards::admit(app, &form, ip, &submission, now).await? {
+        Outcome::TooMany { from } => {
+            let wait = from.as_second() - now.as_second();
+            return Err(Refused { language, retry_after_seconds: Some(wait), ..Problem::TOO_MANY.into() });
+        }
+        Outcome::Human => true,
+        Outcome::Bot => false,
+    };
+
+    let outbox = EventId::generate(now, app.entropy.as_ref());
+    let person = form.scope.person(&submission.address);
+    record(app, &form, submission, origin, outbox, looks_human, now).await?;
+
+    let message =
+        NoticeMessage { v: MESSAGE_VERSION, account: form.account.id.clone(), person, outbox };
+    let queue = app.settings.notice_queue_url.as_deref().ok_or(Problem::INTERNAL)?;
+    // The outbox record stands: without the message it is found again through the due index.
+    if app.enqueue(queue, &message).await.is_err() {
+        tracing::warn!("a notice will be sent later, because its message could not be queued");
+    }
+
+    let location = match &form.definition.setup.redirects.accepted {
+        Some(page) => page.clone(),
+        None => {
+            let public_url = app.settings.public_url().map_err(Trouble::from)?;
+            format!("{public_url}/signup/{}/{}?accepted", form.account.id, form.definition.setup.id)
+        }
+    };
+    Ok(Accepted { location })
+}
+
+/// Writes what the sign-up leads to: evidence, subscriber, outbox, in one transaction; or nothing,
+/// with the same work.
+async fn record(
+    app: &App,
+    form: &LoadedForm,
+    submission: Submission,
+    origin: FormOrigin,
+    outbox: EventId,
+    looks_human: bool,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let key = form.scope.person(&submission.address);
+    let event = EventId::generate(now, app.entropy.as_ref());
+    let mut mail_from = None;
+    for _ in 0..ATTEMPTS {
+        let person = app.store.person(&form.scope, key, now).await?;
+        let decide = |mail_from| {
+            consent::sign_up(
+                &form.scope,
+                &person,
+                SignUpRequest {
+                    form: &form.definition,
+                    submission: submission.clone(),
+                    origin: origin.clone(),
+                    event,
+                    outbox,
+                    mail_from,
+                    now,
+                },
+            )
+        };
+        let would_mail = looks_human && decide(now).mails;
+        if mail_from.is_none() {
+            mail_from = Some(guards::mail_from(app, form, &submission, key, would_mail, now).await?);
+        }
+        let transaction = match mail_from {
+            Some(Some(from)) if looks_human => decide(from).transaction,
+            // A bot, or a repeat within the limits of the address: nothing, with the same work.
+            _ => return app.store.commit_nothing(&form.scope, now).await,
+        };
+        match app.store.commit(&form.scope, &transaction, now).await {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Contended)
+}
