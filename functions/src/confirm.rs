@@ -57,20 +57,46 @@ struct Found {
 }
 
 async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Found>, Trouble> {
-    let Some(Token::Confirm { account, person, sign_up: event }) = person_link::token(app, request).await? else {
+    let Some(Token::Confirm {
+        account,
+        person,
+        sign_up: event,
+    }) = person_link::token(app, request).await?
+    else {
         return Ok(None);
     };
-    let Some(linked) = person_link::account(app, &account, now).await?.filter(|linked| linked.account.is_open(now)) else {
+    let Some(linked) = person_link::account(app, &account, now)
+        .await?
+        .filter(|linked| linked.account.is_open(now))
+    else {
         return Ok(None);
     };
-    let sign_ups: Vec<SignUp> = app.store.records(&linked.scope, person, SignUp::RECORD, now).await?;
-    let (mut this, others): (Vec<_>, Vec<_>) = sign_ups.into_iter().partition(|sign_up| sign_up.event == event);
-    Ok(this.pop().map(|sign_up| Found { linked, sign_up, others }))
+    let sign_ups: Vec<SignUp> = app
+        .store
+        .records(&linked.scope, person, SignUp::RECORD, now)
+        .await?;
+    let (mut this, others): (Vec<_>, Vec<_>) = sign_ups
+        .into_iter()
+        .partition(|sign_up| sign_up.event == event);
+    Ok(this.pop().map(|sign_up| Found {
+        linked,
+        sign_up,
+        others,
+    }))
 }
 
-async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
-    let Some(found) = find(app, request, now).await? else { return Ok(None) };
-    let person = app.store.person(&found.linked.scope, found.sign_up.person, now).await?;
+async fn look(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<Response<Body>>, Trouble> {
+    let Some(found) = find(app, request, now).await? else {
+        return Ok(None);
+    };
+    let person = app
+        .store
+        .person(&found.linked.scope, found.sign_up.person, now)
+        .await?;
     if consent::confirmable(&person, Some(&found.sign_up)).is_err() {
         return Ok(None);
     }
@@ -80,21 +106,31 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Res
     }))
 }
 
-async fn press(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
+async fn press(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<Response<Body>>, Trouble> {
     // API Gateway always says where a request came from; without it there is no evidence.
-    let Some(ip) = visitor::client_ip(request) else { return Err(Trouble::Damaged) };
+    let Some(ip) = visitor::client_ip(request) else {
+        return Err(Trouble::Damaged);
+    };
     for _ in 0..ATTEMPTS {
-        let Some(found) = find(app, request, now).await? else { return Ok(None) };
+        let Some(found) = find(app, request, now).await? else {
+            return Ok(None);
+        };
         let scope = &found.linked.scope;
         let person = app.store.person(scope, found.sign_up.person, now).await?;
         match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, ip, now) {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
-            Ok(Confirmation::Complete(transaction)) => match app.store.commit(scope, &transaction, now).await {
-                Ok(()) => return confirmed(app, &found, now).await.map(Some),
-                Err(WriteError::Conflict) => {}
-                Err(WriteError::Trouble(trouble)) => return Err(trouble),
-            },
+            Ok(Confirmation::Complete(transaction)) => {
+                match app.store.commit(scope, &transaction, now).await {
+                    Ok(()) => return confirmed(app, &found, now).await.map(Some),
+                    Err(WriteError::Conflict) => {}
+                    Err(WriteError::Trouble(trouble)) => return Err(trouble),
+                }
+            }
         }
     }
     Err(Trouble::Contended)
@@ -102,20 +138,36 @@ async fn press(app: &App, request: &Request, now: Timestamp) -> Result<Option<Re
 
 /// The setup's page after the first confirmation, or our own.
 async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<Body>, Trouble> {
-    let key = found.linked.scope.configuration("setup", found.sign_up.setup.as_str());
+    let key = found
+        .linked
+        .scope
+        .configuration("setup", found.sign_up.setup.as_str());
     let setup: Option<Setup> = app.store.get(&key, now).await?;
     let target = setup.and_then(|setup| setup.redirects.confirmed);
-    let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else { return Ok(done(found)) };
+    let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else {
+        return Ok(done(found));
+    };
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(header::LOCATION, location);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     Ok(response)
 }
 
 fn lists(found: &Found) -> String {
-    found.sign_up.lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ")
+    found
+        .sign_up
+        .lists
+        .iter()
+        .map(|list| list.name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn button(found: &Found) -> Response<Body> {
@@ -123,12 +175,18 @@ fn button(found: &Found) -> Response<Body> {
     let (title, text, button) = match language {
         Language::De => (
             "Bitte bestätigen Sie Ihre Anmeldung",
-            format!("Mit einem Klick auf die Schaltfläche bestätigen Sie Ihre Anmeldung zu: {}.", lists(found)),
+            format!(
+                "Mit einem Klick auf die Schaltfläche bestätigen Sie Ihre Anmeldung zu: {}.",
+                lists(found)
+            ),
             "Anmeldung bestätigen",
         ),
         Language::En => (
             "Please confirm your sign-up",
-            format!("By pressing the button you confirm your sign-up for: {}.", lists(found)),
+            format!(
+                "By pressing the button you confirm your sign-up for: {}.",
+                lists(found)
+            ),
             "Confirm sign-up",
         ),
     };
@@ -137,7 +195,10 @@ fn button(found: &Found) -> Response<Body> {
         title: title.to_owned(),
         texts: vec![text, found.sign_up.consent_wording.clone()],
         problems: Vec::new(),
-        form: Some(Form { button, ..Form::default() }),
+        form: Some(Form {
+            button,
+            ..Form::default()
+        }),
         controller: Some(Controller::of(&found.linked.account, language)),
     }
     .respond(StatusCode::OK)
@@ -146,8 +207,20 @@ fn button(found: &Found) -> Response<Body> {
 fn done(found: &Found) -> Response<Body> {
     let language = found.sign_up.language;
     let (title, text) = match language {
-        Language::De => ("Ihre Anmeldung ist bestätigt", format!("Sie sind angemeldet zu: {}. In jeder E-Mail steht ein Link, mit dem Sie sich wieder abmelden können.", lists(found))),
-        Language::En => ("Your sign-up is confirmed", format!("You are subscribed to: {}. Every e-mail contains a link to unsubscribe again.", lists(found))),
+        Language::De => (
+            "Ihre Anmeldung ist bestätigt",
+            format!(
+                "Sie sind angemeldet zu: {}. In jeder E-Mail steht ein Link, mit dem Sie sich wieder abmelden können.",
+                lists(found)
+            ),
+        ),
+        Language::En => (
+            "Your sign-up is confirmed",
+            format!(
+                "You are subscribed to: {}. Every e-mail contains a link to unsubscribe again.",
+                lists(found)
+            ),
+        ),
     };
     Page {
         language,

@@ -8,7 +8,9 @@ mod letter;
 use std::sync::Arc;
 
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use aws_sdk_sesv2::types::{
+    Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::account::Account;
@@ -40,7 +42,10 @@ async fn take(app: &App, message: QueueMessage) -> Verdict {
         return Verdict::Done;
     };
     if message.v != MESSAGE_VERSION {
-        tracing::error!(version = message.v, "a message has another version; it is dropped");
+        tracing::error!(
+            version = message.v,
+            "a message has another version; it is dropped"
+        );
         return Verdict::Done;
     }
     match send(app, &message).await {
@@ -54,19 +59,32 @@ async fn take(app: &App, message: QueueMessage) -> Verdict {
 
 async fn send(app: &App, message: &NoticeMessage) -> Result<Verdict, Trouble> {
     let now = app.now();
-    let Some(account) = app.store.account(&message.account, now).await?.filter(|account| account.is_open(now)) else {
+    let Some(account) = app
+        .store
+        .account(&message.account, now)
+        .await?
+        .filter(|account| account.is_open(now))
+    else {
         return Ok(Verdict::Done);
     };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else { return Ok(Verdict::Done) };
+    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
+        return Ok(Verdict::Done);
+    };
     let key = scope.record(message.person, Outbox::RECORD, message.outbox);
     // No record: the sign-up led to no mail, or the record's time is over.
-    let Some(outbox) = app.store.get::<Outbox>(&key, now).await? else { return Ok(Verdict::Done) };
+    let Some(outbox) = app.store.get::<Outbox>(&key, now).await? else {
+        return Ok(Verdict::Done);
+    };
     let leased = match outbox.attempt(now) {
         Attempt::Done | Attempt::NotYet => return Ok(Verdict::Done),
         Attempt::Busy(_) => return Ok(Verdict::Again),
         Attempt::Lease(leased) => leased,
     };
-    match app.store.put(&scope, leased.as_ref(), Expect::Revision(outbox.rev), now).await {
+    match app
+        .store
+        .put(&scope, leased.as_ref(), Expect::Revision(outbox.rev), now)
+        .await
+    {
         Ok(()) => {}
         Err(WriteError::Conflict) => return Ok(Verdict::Again),
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
@@ -89,8 +107,18 @@ async fn send(app: &App, message: &NoticeMessage) -> Result<Verdict, Trouble> {
     }
 }
 
-async fn finish(app: &App, scope: &AccountScope, leased: &Outbox, record: Outbox, now: Timestamp) -> Result<Verdict, Trouble> {
-    match app.store.put(scope, &record, Expect::Revision(leased.rev), now).await {
+async fn finish(
+    app: &App,
+    scope: &AccountScope,
+    leased: &Outbox,
+    record: Outbox,
+    now: Timestamp,
+) -> Result<Verdict, Trouble> {
+    match app
+        .store
+        .put(scope, &record, Expect::Revision(leased.rev), now)
+        .await
+    {
         // Another attempt took over after the lease ran out: it records its own sending.
         Ok(()) | Err(WriteError::Conflict) => Ok(Verdict::Done),
         Err(WriteError::Trouble(trouble)) => Err(trouble),
@@ -105,9 +133,12 @@ async fn compose(
     outbox: &Outbox,
     now: Timestamp,
 ) -> Result<Option<(EmailAddress, Letter)>, Trouble> {
-    let (Notice::Confirmation { sign_up: event } | Notice::Information { sign_up: event }) = &outbox.notice;
+    let (Notice::Confirmation { sign_up: event } | Notice::Information { sign_up: event }) =
+        &outbox.notice;
     let key = scope.record(outbox.person, SignUp::RECORD, *event);
-    let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else { return Ok(None) };
+    let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else {
+        return Ok(None);
+    };
     let sealer = &app.keys().await?.sealer;
     let public_url = app.settings.public_url()?;
     let letter = match outbox.notice {
@@ -132,7 +163,12 @@ enum Handover {
     NotNow,
 }
 
-async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, letter: &Letter) -> Result<(), Handover> {
+async fn hand_over(
+    app: &App,
+    account: &Account,
+    recipient: &EmailAddress,
+    letter: &Letter,
+) -> Result<(), Handover> {
     let Some(sender) = account.notice_sender() else {
         tracing::error!(account = %account.id, "the account has no sender domain: its notices wait");
         return Err(Handover::Refused);
@@ -141,12 +177,35 @@ async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, lette
         tracing::error!(account = %account.id, "the account's name cannot be a sender's name: its notices wait");
         return Err(Handover::Refused);
     };
-    let text = |data: &str| Content::builder().data(data).charset("UTF-8").build().map_err(|_| Handover::Refused);
-    let header = |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build().map_err(|_| Handover::Refused);
-    let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().map_err(|_| Handover::Refused);
+    let text = |data: &str| {
+        Content::builder()
+            .data(data)
+            .charset("UTF-8")
+            .build()
+            .map_err(|_| Handover::Refused)
+    };
+    let header = |name: &str, value: &str| {
+        MessageHeader::builder()
+            .name(name)
+            .value(value)
+            .build()
+            .map_err(|_| Handover::Refused)
+    };
+    let tag = |name: &str, value: &str| {
+        MessageTag::builder()
+            .name(name)
+            .value(value)
+            .build()
+            .map_err(|_| Handover::Refused)
+    };
     let message = Message::builder()
         .subject(text(&letter.subject)?)
-        .body(Body::builder().text(text(&letter.text)?).html(text(&letter.html)?).build())
+        .body(
+            Body::builder()
+                .text(text(&letter.text)?)
+                .html(text(&letter.html)?)
+                .build(),
+        )
         // RFC 3834, section 5: nobody's autoresponder answers this (M-11).
         .headers(header("Auto-Submitted", "auto-generated")?)
         .build();
@@ -154,8 +213,12 @@ async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, lette
         .clients
         .ses()
         .send_email()
-        .from_email_address(name.with_address(&sender))
-        .destination(Destination::builder().to_addresses(recipient.reveal()).build())
+        .from_email_address(name.mailbox(&sender))
+        .destination(
+            Destination::builder()
+                .to_addresses(recipient.reveal())
+                .build(),
+        )
         .content(EmailContent::builder().simple(message).build())
         .set_configuration_set_name(app.settings.configuration_set.clone())
         .email_tags(tag("account", account.id.as_str())?)
@@ -165,7 +228,11 @@ async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, lette
     let Err(error) = result else { return Ok(()) };
     let code = error.code();
     match error.as_service_error() {
-        Some(SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_) | SendEmailError::MailFromDomainNotVerifiedException(_)) => {
+        Some(
+            SendEmailError::MessageRejected(_)
+            | SendEmailError::BadRequestException(_)
+            | SendEmailError::MailFromDomainNotVerifiedException(_),
+        ) => {
             tracing::error!(code, account = %account.id, "SES refused a notice");
             Err(Handover::Refused)
         }
@@ -184,13 +251,23 @@ async fn hand_over(app: &App, account: &Account, recipient: &EmailAddress, lette
 /// # Errors
 /// When index or queue do not answer.
 pub async fn requeue_due(app: &App, since: DueHour, now: Timestamp) -> Result<u32, Trouble> {
-    let queue = app.settings.notice_queue_url.as_deref().ok_or(crate::settings::InvalidSetting("NOTICE_QUEUE_URL"))?;
+    let queue = app
+        .settings
+        .notice_queue_url
+        .as_deref()
+        .ok_or(crate::settings::InvalidSetting("NOTICE_QUEUE_URL"))?;
     let mut count = 0;
     let mut hour = since;
     while hour <= DueHour::of(now) {
         for shard in 0..DUE_SHARDS {
-            for key in app.store.due(DueWork::Outbox, hour, shard, now, 500).await? {
-                let Some(message) = message_of(&key) else { continue };
+            for key in app
+                .store
+                .due(DueWork::Outbox, hour, shard, now, 500)
+                .await?
+            {
+                let Some(message) = message_of(&key) else {
+                    continue;
+                };
                 app.enqueue(queue, &message).await?;
                 count += 1;
             }

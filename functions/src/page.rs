@@ -85,8 +85,16 @@ pub struct Controller<'a> {
 impl<'a> Controller<'a> {
     /// The controller of an account.
     pub fn of(account: &'a Account, language: Language) -> Self {
-        let imprint = if account.imprint.is_empty() { &account.name } else { &account.imprint };
-        Self { imprint, privacy_url: &account.privacy_url, privacy_label: privacy_label(language) }
+        let imprint = if account.imprint.is_empty() {
+            &account.name
+        } else {
+            &account.imprint
+        };
+        Self {
+            imprint,
+            privacy_url: &account.privacy_url,
+            privacy_label: privacy_label(language),
+        }
     }
 }
 
@@ -101,15 +109,26 @@ pub fn privacy_label(language: Language) -> &'static str {
 impl Page<'_> {
     /// The page as an answer.
     pub fn respond(&self, status: StatusCode) -> Response<Body> {
-        let Ok(html) = self.render() else { return Problem::INTERNAL.json() };
+        let Ok(html) = self.render() else {
+            return Problem::INTERNAL.json();
+        };
         let mut response = Response::new(Body::Text(html));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
         // The address of the page is a token: it is not cached and not passed on (M-34).
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(
@@ -139,27 +158,36 @@ pub fn unknown_link() -> Response<Body> {
 /// A problem as a page.
 pub fn problem(problem: Problem, language: Language, problems: Vec<String>) -> Response<Body> {
     let (title, text) = match (language, problem.status) {
-        (Language::De, StatusCode::UNPROCESSABLE_ENTITY) => {
-            ("Bitte prüfen Sie Ihre Angaben", "Gehen Sie in Ihrem Browser zurück und berichtigen Sie Folgendes:")
-        }
-        (Language::En, StatusCode::UNPROCESSABLE_ENTITY) => {
-            ("Please check what you entered", "Go back in your browser and correct the following:")
-        }
-        (Language::De, StatusCode::TOO_MANY_REQUESTS) => {
-            ("Zu viele Anfragen", "Von Ihrem Anschluss kamen zu viele Anfragen. Bitte versuchen Sie es später noch einmal.")
-        }
-        (Language::En, StatusCode::TOO_MANY_REQUESTS) => {
-            ("Too many requests", "Too many requests came from your connection. Please try again later.")
-        }
+        (Language::De, StatusCode::UNPROCESSABLE_ENTITY) => (
+            "Bitte prüfen Sie Ihre Angaben",
+            "Gehen Sie in Ihrem Browser zurück und berichtigen Sie Folgendes:",
+        ),
+        (Language::En, StatusCode::UNPROCESSABLE_ENTITY) => (
+            "Please check what you entered",
+            "Go back in your browser and correct the following:",
+        ),
+        (Language::De, StatusCode::TOO_MANY_REQUESTS) => (
+            "Zu viele Anfragen",
+            "Von Ihrem Anschluss kamen zu viele Anfragen. Bitte versuchen Sie es später noch einmal.",
+        ),
+        (Language::En, StatusCode::TOO_MANY_REQUESTS) => (
+            "Too many requests",
+            "Too many requests came from your connection. Please try again later.",
+        ),
         (Language::De, StatusCode::NOT_FOUND) => ("Nicht gefunden", "Diese Seite gibt es nicht."),
         (Language::En, StatusCode::NOT_FOUND) => ("Not found", "There is no such page."),
-        (Language::De, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
-            ("Das Formular konnte nicht gelesen werden", "Es wurde zu viel oder in einem unbekannten Format gesendet.")
-        }
-        (Language::En, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
-            ("The form could not be read", "Too much was sent, or in an unknown format.")
-        }
-        (Language::De, _) => ("Das hat nicht funktioniert", "Bitte versuchen Sie es in einigen Minuten noch einmal."),
+        (Language::De, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => (
+            "Das Formular konnte nicht gelesen werden",
+            "Es wurde zu viel oder in einem unbekannten Format gesendet.",
+        ),
+        (Language::En, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => (
+            "The form could not be read",
+            "Too much was sent, or in an unknown format.",
+        ),
+        (Language::De, _) => (
+            "Das hat nicht funktioniert",
+            "Bitte versuchen Sie es in einigen Minuten noch einmal.",
+        ),
         (Language::En, _) => ("That did not work", "Please try again in a few minutes."),
     };
     Page {

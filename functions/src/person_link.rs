@@ -20,13 +20,21 @@ pub(crate) struct Linked {
 
 /// The token in the path, if it opens.
 pub(crate) async fn token(app: &App, request: &Request) -> Result<Option<Token>, Trouble> {
-    let Some(text) = visitor::path_parameter(request, "token") else { return Ok(None) };
+    let Some(text) = visitor::path_parameter(request, "token") else {
+        return Ok(None);
+    };
     Ok(app.keys().await?.sealer.open(&text).ok())
 }
 
 /// The account of a token, unless it is gone.
-pub(crate) async fn account(app: &App, id: &AccountId, now: Timestamp) -> Result<Option<Linked>, Trouble> {
-    let Some(account) = app.store.account(id, now).await? else { return Ok(None) };
+pub(crate) async fn account(
+    app: &App,
+    id: &AccountId,
+    now: Timestamp,
+) -> Result<Option<Linked>, Trouble> {
+    let Some(account) = app.store.account(id, now).await? else {
+        return Ok(None);
+    };
     let scope = account.scope(&app.keys().await?.secrets, now);
     Ok(scope.map(|scope| Linked { account, scope }))
 }

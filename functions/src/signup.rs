@@ -8,9 +8,9 @@ mod guards;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::consent::{self, FormOrigin, SignUpRequest};
 use rundbrief::form::{FieldProblem, Submission};
@@ -54,7 +54,10 @@ pub async fn respond(app: &App, request: Request) -> Response<Body> {
         _ => Problem::METHOD_NOT_ALLOWED.json(),
     };
     // Any page may post here, without credentials; nowhere else.
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     response
 }
 
@@ -62,9 +65,18 @@ fn preflight() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, accept"));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("content-type, accept"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
+    );
     response
 }
 
@@ -76,15 +88,34 @@ pub(crate) struct LoadedForm {
 }
 
 /// Reads the setup that the path names, with all that its form shows.
-pub(crate) async fn load_form(app: &App, request: &Request, now: Timestamp) -> Result<Option<LoadedForm>, Trouble> {
+pub(crate) async fn load_form(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<LoadedForm>, Trouble> {
     let id = |name| visitor::path_parameter(request, name);
-    let (Some(account), Some(setup)) = (id("account"), id("setup")) else { return Ok(None) };
-    let (Ok(account), Ok(setup)) = (AccountId::parse(&account), SetupId::parse(&setup)) else { return Ok(None) };
-    let Some(account) = app.store.account(&account, now).await?.filter(|account| account.is_open(now)) else {
+    let (Some(account), Some(setup)) = (id("account"), id("setup")) else {
         return Ok(None);
     };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else { return Ok(None) };
-    let Some(setup) = app.store.get::<Setup>(&scope.configuration("setup", setup.as_str()), now).await? else {
+    let (Ok(account), Ok(setup)) = (AccountId::parse(&account), SetupId::parse(&setup)) else {
+        return Ok(None);
+    };
+    let Some(account) = app
+        .store
+        .account(&account, now)
+        .await?
+        .filter(|account| account.is_open(now))
+    else {
+        return Ok(None);
+    };
+    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
+        return Ok(None);
+    };
+    let Some(setup) = app
+        .store
+        .get::<Setup>(&scope.configuration("setup", setup.as_str()), now)
+        .await?
+    else {
         return Ok(None);
     };
     let lists = futures::future::try_join_all(setup.lists.iter().map(|list| {
@@ -92,10 +123,14 @@ pub(crate) async fn load_form(app: &App, request: &Request, now: Timestamp) -> R
         async move { app.store.get::<List>(&key, now).await }
     }));
     let declared = futures::future::try_join_all(
-        setup.fields.iter().filter(|field| !rundbrief::setup::BUILT_IN_FIELDS.contains(&field.key.as_str())).map(|field| {
-            let key = scope.configuration("field", field.key.as_str());
-            async move { app.store.get::<Field>(&key, now).await }
-        }),
+        setup
+            .fields
+            .iter()
+            .filter(|field| !rundbrief::setup::BUILT_IN_FIELDS.contains(&field.key.as_str()))
+            .map(|field| {
+                let key = scope.configuration("field", field.key.as_str());
+                async move { app.store.get::<Field>(&key, now).await }
+            }),
     );
     let (lists, declared) = futures::try_join!(lists, declared)?;
     let definition = FormDefinition {
@@ -104,7 +139,11 @@ pub(crate) async fn load_form(app: &App, request: &Request, now: Timestamp) -> R
         controller: account.name.clone(),
         setup,
     };
-    Ok(Some(LoadedForm { account, scope, definition }))
+    Ok(Some(LoadedForm {
+        account,
+        scope,
+        definition,
+    }))
 }
 
 /// The answer to every accepted request of a setup: it depends on the setup alone.
@@ -117,7 +156,10 @@ impl Accepted {
         let mut response = if as_json {
             let mut response = Response::new(Body::Text(json!({"status": "accepted"}).to_string()));
             *response.status_mut() = StatusCode::ACCEPTED;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
             response
         } else {
             let mut response = Response::new(Body::Empty);
@@ -128,7 +170,9 @@ impl Accepted {
             };
             response
         };
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }
@@ -143,7 +187,12 @@ struct Refused {
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { problem, language: Language::default(), fields: Vec::new(), retry_after_seconds: None }
+        Self {
+            problem,
+            language: Language::default(),
+            fields: Vec::new(),
+            retry_after_seconds: None,
+        }
     }
 }
 
@@ -156,8 +205,11 @@ impl From<Trouble> for Refused {
 impl Refused {
     fn respond(&self, as_json: bool) -> Response<Body> {
         let mut response = if as_json {
-            let errors: Vec<(String, &str)> =
-                self.fields.iter().map(|(problem, _)| (problem.field.clone(), problem.code.code())).collect();
+            let errors: Vec<(String, &str)> = self
+                .fields
+                .iter()
+                .map(|(problem, _)| (problem.field.clone(), problem.code.code()))
+                .collect();
             self.problem.json_with(&errors)
         } else {
             let lines = self
@@ -168,7 +220,9 @@ impl Refused {
             page::problem(self.problem, self.language, lines)
         };
         if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response
     }
@@ -176,7 +230,9 @@ impl Refused {
 
 async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted, Refused> {
     let pairs = visitor::form_pairs(request).await?;
-    let form = load_form(app, request, now).await?.ok_or(Problem::NOT_FOUND)?;
+    let form = load_form(app, request, now)
+        .await?
+        .ok_or(Problem::NOT_FOUND)?;
     let language = form.definition.setup.language;
     let submission = Submission::parse(&pairs, &form.definition).map_err(|problems| Refused {
         problem: Problem::INVALID,
@@ -192,12 +248,19 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
     })?;
     // API Gateway always says where a request came from; without it there is no evidence.
     let ip = visitor::client_ip(request).ok_or(Problem::INTERNAL)?;
-    let origin = FormOrigin { ip, claimed: visitor::claimed_page(request.headers()) };
+    let origin = FormOrigin {
+        ip,
+        claimed: visitor::claimed_page(request.headers()),
+    };
 
     let looks_human = match guards::admit(app, &form, ip, &submission, now).await? {
         Outcome::TooMany { from } => {
             let wait = from.as_second() - now.as_second();
-            return Err(Refused { language, retry_after_seconds: Some(wait), ..Problem::TOO_MANY.into() });
+            return Err(Refused {
+                language,
+                retry_after_seconds: Some(wait),
+                ..Problem::TOO_MANY.into()
+            });
         }
         Outcome::Human => true,
         Outcome::Bot => false,
@@ -207,9 +270,17 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
     let person = form.scope.person(&submission.address);
     record(app, &form, submission, origin, outbox, looks_human, now).await?;
 
-    let message =
-        NoticeMessage { v: MESSAGE_VERSION, account: form.account.id.clone(), person, outbox };
-    let queue = app.settings.notice_queue_url.as_deref().ok_or(Problem::INTERNAL)?;
+    let message = NoticeMessage {
+        v: MESSAGE_VERSION,
+        account: form.account.id.clone(),
+        person,
+        outbox,
+    };
+    let queue = app
+        .settings
+        .notice_queue_url
+        .as_deref()
+        .ok_or(Problem::INTERNAL)?;
     // The outbox record stands: without the message it is found again through the due index.
     if app.enqueue(queue, &message).await.is_err() {
         tracing::warn!("a notice will be sent later, because its message could not be queued");
@@ -219,7 +290,10 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
         Some(page) => page.clone(),
         None => {
             let public_url = app.settings.public_url().map_err(Trouble::from)?;
-            format!("{public_url}/signup/{}/{}?accepted", form.account.id, form.definition.setup.id)
+            format!(
+                "{public_url}/signup/{}/{}?accepted",
+                form.account.id, form.definition.setup.id
+            )
         }
     };
     Ok(Accepted { location })
@@ -258,7 +332,8 @@ async fn record(
         };
         let would_mail = looks_human && decide(now).mails;
         if mail_from.is_none() {
-            mail_from = Some(guards::mail_from(app, form, &submission, key, would_mail, now).await?);
+            mail_from =
+                Some(guards::mail_from(app, form, &submission, key, would_mail, now).await?);
         }
         let transaction = match mail_from {
             Some(Some(from)) if looks_human => decide(from).transaction,

@@ -57,22 +57,45 @@ struct Link {
 }
 
 async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Link>, Trouble> {
-    let Some(Token::Unsubscribe { account, person, origin }) = person_link::token(app, request).await? else {
+    let Some(Token::Unsubscribe {
+        account,
+        person,
+        origin,
+    }) = person_link::token(app, request).await?
+    else {
         return Ok(None);
     };
     let campaign = match origin {
         MailOrigin::Campaign { campaign, .. } => Some(campaign),
         MailOrigin::SignUp(_) => None,
     };
-    Ok(Some(Link { person, campaign, linked: person_link::account(app, &account, now).await? }))
+    Ok(Some(Link {
+        person,
+        campaign,
+        linked: person_link::account(app, &account, now).await?,
+    }))
 }
 
-async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
-    let Some(link) = find(app, request, now).await? else { return Ok(None) };
+async fn look(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<Response<Body>>, Trouble> {
+    let Some(link) = find(app, request, now).await? else {
+        return Ok(None);
+    };
     let language = language(app, &link, now).await?;
     let (title, text, button) = match language {
-        Language::De => ("Newsletter abbestellen", "Mit einem Klick auf die Schaltfläche erhalten Sie keine Newsletter dieses Absenders mehr.", "Abbestellen"),
-        Language::En => ("Unsubscribe", "By pressing the button you will receive no more newsletters from this sender.", "Unsubscribe"),
+        Language::De => (
+            "Newsletter abbestellen",
+            "Mit einem Klick auf die Schaltfläche erhalten Sie keine Newsletter dieses Absenders mehr.",
+            "Abbestellen",
+        ),
+        Language::En => (
+            "Unsubscribe",
+            "By pressing the button you will receive no more newsletters from this sender.",
+            "Unsubscribe",
+        ),
     };
     Ok(Some(
         Page {
@@ -80,8 +103,14 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Res
             title: title.to_owned(),
             texts: vec![text.to_owned()],
             problems: Vec::new(),
-            form: Some(Form { button, ..Form::default() }),
-            controller: link.linked.as_ref().map(|linked| Controller::of(&linked.account, language)),
+            form: Some(Form {
+                button,
+                ..Form::default()
+            }),
+            controller: link
+                .linked
+                .as_ref()
+                .map(|linked| Controller::of(&linked.account, language)),
         }
         .respond(StatusCode::OK),
     ))
@@ -89,15 +118,29 @@ async fn look(app: &App, request: &Request, now: Timestamp) -> Result<Option<Res
 
 /// The language the person is written to in, or the account's.
 async fn language(app: &App, link: &Link, now: Timestamp) -> Result<Language, Trouble> {
-    let Some(linked) = &link.linked else { return Ok(Language::default()) };
+    let Some(linked) = &link.linked else {
+        return Ok(Language::default());
+    };
     let person = app.store.person(&linked.scope, link.person, now).await?;
-    Ok(person.profile.map_or(linked.account.language, |profile| profile.language))
+    Ok(person
+        .profile
+        .map_or(linked.account.language, |profile| profile.language))
 }
 
-async fn leave(app: &App, request: &Request, now: Timestamp) -> Result<Option<Response<Body>>, Trouble> {
-    let Some(link) = find(app, request, now).await? else { return Ok(None) };
+async fn leave(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<Response<Body>>, Trouble> {
+    let Some(link) = find(app, request, now).await? else {
+        return Ok(None);
+    };
     let language = language(app, &link, now).await?;
-    let via = if visitor::is_one_click(request).await { UnsubscribedVia::OneClick } else { UnsubscribedVia::Page };
+    let via = if visitor::is_one_click(request).await {
+        UnsubscribedVia::OneClick
+    } else {
+        UnsubscribedVia::Page
+    };
     if let Some(linked) = &link.linked {
         let leaving = Leaving {
             list: None,
@@ -109,8 +152,14 @@ async fn leave(app: &App, request: &Request, now: Timestamp) -> Result<Option<Re
         carry_out(app, linked, link.person, &leaving).await?;
     }
     let (title, text) = match language {
-        Language::De => ("Sie sind abgemeldet", "Sie erhalten keine Newsletter dieses Absenders mehr."),
-        Language::En => ("You are unsubscribed", "You will receive no more newsletters from this sender."),
+        Language::De => (
+            "Sie sind abgemeldet",
+            "Sie erhalten keine Newsletter dieses Absenders mehr.",
+        ),
+        Language::En => (
+            "You are unsubscribed",
+            "You will receive no more newsletters from this sender.",
+        ),
     };
     Ok(Some(
         Page {
@@ -119,19 +168,33 @@ async fn leave(app: &App, request: &Request, now: Timestamp) -> Result<Option<Re
             texts: vec![text.to_owned()],
             problems: Vec::new(),
             form: None,
-            controller: link.linked.as_ref().map(|linked| Controller::of(&linked.account, language)),
+            controller: link
+                .linked
+                .as_ref()
+                .map(|linked| Controller::of(&linked.account, language)),
         }
         .respond(StatusCode::OK),
     ))
 }
 
 /// Withdraws, and tries again while others change the same person.
-async fn carry_out(app: &App, linked: &Linked, key: PersonKey, leaving: &Leaving) -> Result<(), Trouble> {
+async fn carry_out(
+    app: &App,
+    linked: &Linked,
+    key: PersonKey,
+    leaving: &Leaving,
+) -> Result<(), Trouble> {
     let zone = rundbrief::time::zone(&linked.account.time_zone).map_err(|_| Trouble::Damaged)?;
     for _ in 0..ATTEMPTS {
         let person = app.store.person(&linked.scope, key, leaving.now).await?;
-        let Some(transaction) = consent::leave(&person, leaving, &zone) else { return Ok(()) };
-        match app.store.commit(&linked.scope, &transaction, leaving.now).await {
+        let Some(transaction) = consent::leave(&person, leaving, &zone) else {
+            return Ok(());
+        };
+        match app
+            .store
+            .commit(&linked.scope, &transaction, leaving.now)
+            .await
+        {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict) => {}
             Err(WriteError::Trouble(trouble)) => return Err(trouble),

@@ -16,16 +16,23 @@ pub const MAX_FORM_BYTES: usize = 64 * 1024;
 /// The client's address as API Gateway saw it; never from a header.
 pub fn client_ip(request: &Request) -> Option<ClientIp> {
     match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => ClientIp::parse(context.http.source_ip.as_deref()?).ok(),
+        RequestContext::ApiGatewayV2(context) => {
+            ClientIp::parse(context.http.source_ip.as_deref()?).ok()
+        }
+        _ => None,
     }
 }
 
 /// Whether the client asks for JSON; everybody else gets pages.
 pub fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     accept.split(',').any(|part| {
         let media_type = part.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/json") || media_type.eq_ignore_ascii_case("application/problem+json")
+        media_type.eq_ignore_ascii_case("application/json")
+            || media_type.eq_ignore_ascii_case("application/problem+json")
     })
 }
 
@@ -37,7 +44,10 @@ pub fn claimed_page(headers: &HeaderMap) -> Option<ClaimedAddress> {
 
 /// A path parameter.
 pub fn path_parameter(request: &Request, name: &str) -> Option<String> {
-    request.path_parameters_ref()?.first(name).map(str::to_owned)
+    request
+        .path_parameters_ref()?
+        .first(name)
+        .map(str::to_owned)
 }
 
 fn body_bytes(body: &Body) -> &[u8] {
@@ -62,7 +72,12 @@ pub async fn form_pairs(request: &Request) -> Result<Vec<(String, String)>, Prob
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match media_type.as_str() {
         "application/x-www-form-urlencoded" => url_encoded(bytes),
         "multipart/form-data" => multipart(content_type, bytes).await,
@@ -73,7 +88,10 @@ pub async fn form_pairs(request: &Request) -> Result<Vec<(String, String)>, Prob
 
 fn url_encoded(bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
     let decode = |part: &[u8]| {
-        let spaced: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        let spaced: Vec<u8> = part
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
         let decoded: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
         // Strictly: a replacement character would become part of a name.
         String::from_utf8(decoded).map_err(|_| Problem::MALFORMED)
@@ -96,15 +114,22 @@ async fn multipart(content_type: &str, bytes: &[u8]) -> Result<Vec<(String, Stri
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut pairs = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(|_| Problem::MALFORMED)? {
-        let Some(name) = part.name().map(str::to_owned) else { continue };
+        let Some(name) = part.name().map(str::to_owned) else {
+            continue;
+        };
         let value = part.bytes().await.map_err(|_| Problem::MALFORMED)?;
-        pairs.push((name, String::from_utf8(value.to_vec()).map_err(|_| Problem::MALFORMED)?));
+        pairs.push((
+            name,
+            String::from_utf8(value.to_vec()).map_err(|_| Problem::MALFORMED)?,
+        ));
     }
     Ok(pairs)
 }
 
 fn json(bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
-    let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else { return Err(Problem::MALFORMED) };
+    let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
+        return Err(Problem::MALFORMED);
+    };
     let mut pairs = Vec::new();
     for (name, value) in members {
         match value {
@@ -144,18 +169,30 @@ mod tests {
     use super::*;
 
     fn request(content_type: &str, body: Body) -> Request {
-        lambda_http::http::Request::builder().header("content-type", content_type).body(body).unwrap()
+        lambda_http::http::Request::builder()
+            .header("content-type", content_type)
+            .body(body)
+            .unwrap()
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        list.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[tokio::test]
     async fn a_form_reads_the_same_in_every_type() {
-        let expected = pairs(&[("email", "max+x@x.example"), ("last_name", "Müller & Söhne"), ("list", "a"), ("list", "b")]);
+        let expected = pairs(&[
+            ("email", "max+x@x.example"),
+            ("last_name", "Müller & Söhne"),
+            ("list", "a"),
+            ("list", "b"),
+        ]);
         let multipart = expected.iter().fold(String::new(), |text, (name, value)| {
-            format!("{text}--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            format!(
+                "{text}--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
         }) + "--X--\r\n";
         for (content_type, body) in [
             ("application/x-www-form-urlencoded", "email=max%2Bx%40x.example&last_name=M%C3%BCller+%26+S%C3%B6hne&list=a&list=b".to_owned()),
@@ -172,34 +209,86 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_is_said_by_its_code() {
         for (content_type, body, problem) in [
-            ("application/x-www-form-urlencoded", b"email=%FF%FE".to_vec(), Problem::MALFORMED),
-            ("application/x-www-form-urlencoded", b"email=\xff".to_vec(), Problem::MALFORMED),
+            (
+                "application/x-www-form-urlencoded",
+                b"email=%FF%FE".to_vec(),
+                Problem::MALFORMED,
+            ),
+            (
+                "application/x-www-form-urlencoded",
+                b"email=\xff".to_vec(),
+                Problem::MALFORMED,
+            ),
             ("application/json", b"{".to_vec(), Problem::MALFORMED),
             ("application/json", b"[]".to_vec(), Problem::MALFORMED),
-            ("application/json", b"\"email\"".to_vec(), Problem::MALFORMED),
+            (
+                "application/json",
+                b"\"email\"".to_vec(),
+                Problem::MALFORMED,
+            ),
             ("multipart/form-data", b"x".to_vec(), Problem::MALFORMED),
-            ("multipart/form-data; boundary=X", b"--X\r\nContent-Disp".to_vec(), Problem::MALFORMED),
-            ("multipart/form-data; boundary=X", b"--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--X--".to_vec(), Problem::MALFORMED),
+            (
+                "multipart/form-data; boundary=X",
+                b"--X\r\nContent-Disp".to_vec(),
+                Problem::MALFORMED,
+            ),
+            (
+                "multipart/form-data; boundary=X",
+                b"--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--X--".to_vec(),
+                Problem::MALFORMED,
+            ),
             ("text/plain", b"email=x".to_vec(), Problem::UNSUPPORTED_TYPE),
             ("", b"email=x".to_vec(), Problem::UNSUPPORTED_TYPE),
-            ("application/x-www-form-urlencoded", vec![b'a'; MAX_FORM_BYTES + 1], Problem::TOO_LARGE),
+            (
+                "application/x-www-form-urlencoded",
+                vec![b'a'; MAX_FORM_BYTES + 1],
+                Problem::TOO_LARGE,
+            ),
         ] {
-            assert_eq!(form_pairs(&request(content_type, Body::Binary(body))).await, Err(problem), "{content_type}");
+            assert_eq!(
+                form_pairs(&request(content_type, Body::Binary(body))).await,
+                Err(problem),
+                "{content_type}"
+            );
         }
     }
 
     #[tokio::test]
     async fn one_click_is_the_exact_pair_and_nothing_else() {
         for (content_type, body, expected) in [
-            ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click", true),
-            ("application/x-www-form-urlencoded; charset=UTF-8", "List-Unsubscribe=One-Click", true),
-            ("multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--X--\r\n", true),
+            (
+                "application/x-www-form-urlencoded",
+                "List-Unsubscribe=One-Click",
+                true,
+            ),
+            (
+                "application/x-www-form-urlencoded; charset=UTF-8",
+                "List-Unsubscribe=One-Click",
+                true,
+            ),
+            (
+                "multipart/form-data; boundary=X",
+                "--X\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--X--\r\n",
+                true,
+            ),
             ("application/x-www-form-urlencoded", "", false),
-            ("application/x-www-form-urlencoded", "List-Unsubscribe=one-click", false),
-            ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click&x=y", false),
+            (
+                "application/x-www-form-urlencoded",
+                "List-Unsubscribe=one-click",
+                false,
+            ),
+            (
+                "application/x-www-form-urlencoded",
+                "List-Unsubscribe=One-Click&x=y",
+                false,
+            ),
             ("text/plain", "List-Unsubscribe=One-Click", false),
         ] {
-            assert_eq!(is_one_click(&request(content_type, Body::Text(body.to_owned()))).await, expected, "{body}");
+            assert_eq!(
+                is_one_click(&request(content_type, Body::Text(body.to_owned()))).await,
+                expected,
+                "{body}"
+            );
         }
     }
 

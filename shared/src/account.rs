@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::address::EmailAddress;
 use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
 use crate::id::{AccountId, KeyId};
 use crate::key::{AccountScope, Key};
@@ -62,10 +63,9 @@ impl Account {
     }
 
     /// The sender of mails to one person.
-    pub fn notice_sender(&self) -> Option<String> {
-        self.sender_domains
-            .first()
-            .map(|domain| format!("newsletter@{domain}"))
+    pub fn notice_sender(&self) -> Option<EmailAddress> {
+        let domain = self.sender_domains.first()?;
+        EmailAddress::parse(&format!("newsletter@{domain}")).ok()
     }
 }
 

@@ -58,7 +58,12 @@ struct Words {
 
 impl Letter {
     /// Asks to confirm.
-    pub(super) fn confirmation(account: &Account, sign_up: &SignUp, sealer: &TokenSealer, public_url: &str) -> Self {
+    pub(super) fn confirmation(
+        account: &Account,
+        sign_up: &SignUp,
+        sealer: &TokenSealer,
+        public_url: &str,
+    ) -> Self {
         let token = sealer.seal(&Token::Confirm {
             account: account.id.clone(),
             person: sign_up.person,
@@ -78,7 +83,9 @@ impl Letter {
                 subject: format!("Bitte bestätigen Sie Ihre Anmeldung bei {name}"),
                 before: vec![
                     "Guten Tag,".to_owned(),
-                    format!("mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt. Wenn Sie das waren, bestätigen Sie sie bitte:"),
+                    format!(
+                        "mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt. Wenn Sie das waren, bestätigen Sie sie bitte:"
+                    ),
                 ],
                 link: format!("{public_url}/confirm/{token}"),
                 link_label: "Anmeldung bestätigen",
@@ -90,7 +97,9 @@ impl Letter {
                 subject: format!("Please confirm your sign-up with {name}"),
                 before: vec![
                     "Hello,".to_owned(),
-                    format!("a sign-up for “{lists}” from {name} was sent with this address. If that was you, please confirm it:"),
+                    format!(
+                        "a sign-up for “{lists}” from {name} was sent with this address. If that was you, please confirm it:"
+                    ),
                 ],
                 link: format!("{public_url}/confirm/{token}"),
                 link_label: "Confirm sign-up",
@@ -103,7 +112,12 @@ impl Letter {
     }
 
     /// Tells of a sign-up that is active already, with a way out (O-02).
-    pub(super) fn information(account: &Account, sign_up: &SignUp, sealer: &TokenSealer, public_url: &str) -> Self {
+    pub(super) fn information(
+        account: &Account,
+        sign_up: &SignUp,
+        sealer: &TokenSealer,
+        public_url: &str,
+    ) -> Self {
         let token = sealer.seal(&Token::Unsubscribe {
             account: account.id.clone(),
             person: sign_up.person,
@@ -115,17 +129,23 @@ impl Letter {
                 subject: format!("Ihre Anmeldung bei {name}"),
                 before: vec![
                     "Guten Tag,".to_owned(),
-                    format!("diese Adresse wurde zu „{lists}“ von {name} angemeldet und erhält ab jetzt E-Mails dazu. Wenn Sie das nicht möchten, melden Sie sich hier ab:"),
+                    format!(
+                        "diese Adresse wurde zu „{lists}“ von {name} angemeldet und erhält ab jetzt E-Mails dazu. Wenn Sie das nicht möchten, melden Sie sich hier ab:"
+                    ),
                 ],
                 link: format!("{public_url}/unsubscribe/{token}"),
                 link_label: "Abmelden",
-                after: vec!["Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun.".to_owned()],
+                after: vec![
+                    "Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun.".to_owned(),
+                ],
             },
             Language::En => Words {
                 subject: format!("Your sign-up with {name}"),
                 before: vec![
                     "Hello,".to_owned(),
-                    format!("this address was signed up for “{lists}” from {name} and receives e-mails from now on. If you do not want that, unsubscribe here:"),
+                    format!(
+                        "this address was signed up for “{lists}” from {name} and receives e-mails from now on. If you do not want that, unsubscribe here:"
+                    ),
                 ],
                 link: format!("{public_url}/unsubscribe/{token}"),
                 link_label: "Unsubscribe",
@@ -136,7 +156,11 @@ impl Letter {
     }
 
     fn write(kind: &'static str, account: &Account, language: Language, words: &Words) -> Self {
-        let imprint = if account.imprint.is_empty() { &account.name } else { &account.imprint };
+        let imprint = if account.imprint.is_empty() {
+            &account.name
+        } else {
+            &account.imprint
+        };
         let privacy_label = privacy_label(language);
         let html = Html {
             language,
@@ -169,5 +193,10 @@ impl Letter {
 }
 
 fn lists(sign_up: &SignUp) -> String {
-    sign_up.lists.iter().map(|list| list.name.as_str()).collect::<Vec<_>>().join(", ")
+    sign_up
+        .lists
+        .iter()
+        .map(|list| list.name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -22,7 +22,10 @@ pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Res
         Ok(None) => return page::problem(Problem::NOT_FOUND, Language::default(), Vec::new()),
         Err(trouble) => return page::problem(trouble.into(), Language::default(), Vec::new()),
     };
-    if request.query_string_parameters_ref().is_some_and(|query| query.first("accepted").is_some()) {
+    if request
+        .query_string_parameters_ref()
+        .is_some_and(|query| query.first("accepted").is_some())
+    {
         return accepted(&form);
     }
     match app.keys().await {
@@ -50,8 +53,12 @@ fn accepted(form: &LoadedForm) -> Response<Body> {
             "Almost done",
             "We have sent you an e-mail. Please open the link in it and confirm your sign-up. If you are subscribed already, everything stays as it is.",
         ),
-        (Language::De, Mode::Single | Mode::Confirmed) => ("Vielen Dank", "Ihre Anmeldung ist eingegangen."),
-        (Language::En, Mode::Single | Mode::Confirmed) => ("Thank you", "Your sign-up has been received."),
+        (Language::De, Mode::Single | Mode::Confirmed) => {
+            ("Vielen Dank", "Ihre Anmeldung ist eingegangen.")
+        }
+        (Language::En, Mode::Single | Mode::Confirmed) => {
+            ("Thank you", "Your sign-up has been received.")
+        }
     };
     Page {
         language,
@@ -69,7 +76,9 @@ fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
     let language = definition.setup.language;
     let mut fields = vec![FormField {
         name: "email".to_owned(),
-        label: built_in_label("email", language).unwrap_or_default().to_owned(),
+        label: built_in_label("email", language)
+            .unwrap_or_default()
+            .to_owned(),
         input_type: "email",
         autocomplete: Some("email"),
         required: true,
@@ -87,7 +96,11 @@ fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
         .setup
         .interests
         .iter()
-        .map(|interest| Tick { name: "interest", value: interest.to_string(), label: interest.to_string() })
+        .map(|interest| Tick {
+            name: "interest",
+            value: interest.to_string(),
+            label: interest.to_string(),
+        })
         .collect();
     if definition.setup.asks_tracking_consent {
         ticks.push(Tick {
@@ -104,7 +117,11 @@ fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
         Language::De => ("Anmeldung", "Anmelden"),
         Language::En => ("Sign-up", "Sign up"),
     };
-    let lists: Vec<&str> = definition.lists.iter().map(|list| list.name.as_str()).collect();
+    let lists: Vec<&str> = definition
+        .lists
+        .iter()
+        .map(|list| list.name.as_str())
+        .collect();
     Page {
         language,
         title: format!("{title}: {}", lists.join(", ")),
@@ -127,7 +144,12 @@ fn input_type(key: &FieldKey, definition: &FormDefinition) -> &'static str {
     if key.as_str() == "date_of_birth" {
         return "date";
     }
-    match definition.declared.iter().find(|field| field.key == *key).map(|field| field.field_type) {
+    match definition
+        .declared
+        .iter()
+        .find(|field| field.key == *key)
+        .map(|field| field.field_type)
+    {
         Some(FieldType::Date) => "date",
         Some(FieldType::Number) => "number",
         Some(FieldType::Text | FieldType::Boolean) | None => "text",

@@ -20,8 +20,12 @@ const MIN_FILL_SECONDS: i64 = 2;
 const MAX_FORM_AGE_SECONDS: i64 = 7 * 86_400;
 
 /// A form's nonce is good for one post.
-const NONCE_LIMIT: SlidingLimit =
-    SlidingLimit { kind: "nonce", count: 1, window_seconds: MAX_FORM_AGE_SECONDS, gap_seconds: 0 };
+const NONCE_LIMIT: SlidingLimit = SlidingLimit {
+    kind: "nonce",
+    count: 1,
+    window_seconds: MAX_FORM_AGE_SECONDS,
+    gap_seconds: 0,
+};
 
 /// What the guards say.
 pub(super) enum Outcome {
@@ -42,13 +46,26 @@ pub(super) async fn admit(
     now: Timestamp,
 ) -> Result<Outcome, Trouble> {
     let keys = app.keys().await?;
-    if let GuardAnswer::NotBefore(from) = app.store.count(&CLIENT_LIMIT, &keys.guard.client(ip), now).await? {
+    if let GuardAnswer::NotBefore(from) = app
+        .store
+        .count(&CLIENT_LIMIT, &keys.guard.client(ip), now)
+        .await?
+    {
         return Ok(Outcome::TooMany { from });
     }
     let setup = &form.definition.setup;
     let mut shard = [0];
     app.entropy.fill(&mut shard);
-    let answer = app.store.count_for_setup(&form.account.id, &setup.id, setup.hourly_budget, shard[0], now).await?;
+    let answer = app
+        .store
+        .count_for_setup(
+            &form.account.id,
+            &setup.id,
+            setup.hourly_budget,
+            shard[0],
+            now,
+        )
+        .await?;
     if let GuardAnswer::NotBefore(from) = answer {
         tracing::warn!(account = %form.account.id, setup = %setup.id, "a setup is over its hourly budget");
         return Ok(Outcome::TooMany { from });
@@ -56,8 +73,16 @@ pub(super) async fn admit(
     if submission.honeypot {
         return Ok(Outcome::Bot);
     }
-    let Some(form_time) = &submission.form_time else { return Ok(Outcome::Human) };
-    let Ok(Token::FormTime { account, setup, shown_at, nonce }) = keys.sealer.open(form_time) else {
+    let Some(form_time) = &submission.form_time else {
+        return Ok(Outcome::Human);
+    };
+    let Ok(Token::FormTime {
+        account,
+        setup,
+        shown_at,
+        nonce,
+    }) = keys.sealer.open(form_time)
+    else {
         return Ok(Outcome::Bot);
     };
     let age = now.as_second() - shown_at.as_second();
@@ -67,7 +92,11 @@ pub(super) async fn admit(
     {
         return Ok(Outcome::Bot);
     }
-    match app.store.count(&NONCE_LIMIT, &keys.guard.nonce(nonce), now).await? {
+    match app
+        .store
+        .count(&NONCE_LIMIT, &keys.guard.nonce(nonce), now)
+        .await?
+    {
         GuardAnswer::Counted => Ok(Outcome::Human),
         GuardAnswer::NotBefore(_) => Ok(Outcome::Bot),
     }
@@ -96,13 +125,18 @@ pub(super) async fn mail_from(
     };
     match app.store.count(&ADDRESS_LIMIT, &hash, now).await? {
         GuardAnswer::Counted => Ok(Some(now)),
-        GuardAnswer::NotBefore(from) if from > plus_seconds(now, ADDRESS_LIMIT.gap_seconds) => Ok(None),
+        GuardAnswer::NotBefore(from) if from > plus_seconds(now, ADDRESS_LIMIT.gap_seconds) => {
+            Ok(None)
+        }
         GuardAnswer::NotBefore(from) => {
-            let sign_ups: Vec<SignUp> = app.store.records(&form.scope, person, SignUp::RECORD, now).await?;
+            let sign_ups: Vec<SignUp> = app
+                .store
+                .records(&form.scope, person, SignUp::RECORD, now)
+                .await?;
             let recent = plus_seconds(now, -ADDRESS_LIMIT.gap_seconds);
-            let repeated = sign_ups
-                .iter()
-                .any(|sign_up| sign_up.signed_up_at > recent && sign_up.state != SignUpState::Suppressed);
+            let repeated = sign_ups.iter().any(|sign_up| {
+                sign_up.signed_up_at > recent && sign_up.state != SignUpState::Suppressed
+            });
             Ok((!repeated).then_some(from))
         }
     }
