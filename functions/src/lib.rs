@@ -6,6 +6,7 @@
 pub mod app;
 pub mod aws;
 pub mod confirm;
+pub mod due;
 pub mod function;
 pub mod notice;
 pub mod page;

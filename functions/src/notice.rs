@@ -18,15 +18,19 @@ use rundbrief::address::EmailAddress;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
-use rundbrief::record::{DUE_SHARDS, DueWork, Expect};
+use rundbrief::record::{DueWork, Expect};
 use rundbrief::sign_up::{SignUp, SignUpState};
-use rundbrief::time::DueHour;
 use serde_json::Value;
 
 use self::letter::Letter;
 use crate::app::{App, Trouble};
+use crate::due;
 use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::settings::InvalidSetting;
 use crate::store::WriteError;
+
+/// Outbox records put back into the queue per minute at most.
+const REQUEUE_LIMIT: usize = 1_000;
 
 /// Handles an SQS event.
 ///
@@ -246,35 +250,22 @@ async fn hand_over(
 /// Puts outbox records back into the queue whose message got lost or whose time has come;
 /// returns how many.
 ///
-/// Looks at this hour and the ones before it back to `since`.
-///
 /// # Errors
 /// When index or queue do not answer.
-pub async fn requeue_due(app: &App, since: DueHour, now: Timestamp) -> Result<u32, Trouble> {
-    let queue = app
-        .settings
-        .notice_queue_url
-        .as_deref()
-        .ok_or(crate::settings::InvalidSetting("NOTICE_QUEUE_URL"))?;
-    let mut count = 0;
-    let mut hour = since;
-    while hour <= DueHour::of(now) {
-        for shard in 0..DUE_SHARDS {
-            for key in app
-                .store
-                .due(DueWork::Outbox, hour, shard, now, 500)
-                .await?
-            {
-                let Some(message) = message_of(&key) else {
-                    continue;
-                };
-                app.enqueue(queue, &message).await?;
-                count += 1;
-            }
-        }
-        hour = hour.next();
-    }
-    Ok(count)
+pub async fn requeue_due(app: &App, now: Timestamp) -> Result<usize, Trouble> {
+    let setting = InvalidSetting("NOTICE_QUEUE_URL");
+    let queue = app.settings.notice_queue_url.as_deref().ok_or(setting)?;
+    due::walk(
+        app,
+        DueWork::Outbox,
+        now,
+        REQUEUE_LIMIT,
+        async |key| match message_of(&key) {
+            Some(message) => app.enqueue(queue, &message).await,
+            None => Ok(()),
+        },
+    )
+    .await
 }
 
 /// The message that belongs to an outbox record's key.

@@ -113,7 +113,7 @@ impl Outbox {
             _ => Attempt::Lease(Box::new(Self {
                 rev: self.rev + 1,
                 leased_until: Some(plus_seconds(now, LEASE_SECONDS)),
-                retry_at: plus_seconds(now, RETRY_SECONDS),
+                retry_at: plus_seconds(now, RETRY_SECONDS << self.attempts.min(6)),
                 attempts: self.attempts + 1,
                 ..self.clone()
             })),
