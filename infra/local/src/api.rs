@@ -46,7 +46,7 @@ pub struct Endpoints {
     pub access_key_id: String,
     /// For signing requests to the services below.
     pub secret_access_key: String,
-    /// Endpoint of DynamoDB.
+    /// Endpoint of `DynamoDB`.
     pub dynamodb: String,
     /// Endpoint of S3, path style.
     pub s3: String,

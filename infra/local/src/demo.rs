@@ -198,7 +198,11 @@ async fn ask(
         .ok_or_else(|| format!("{method} {path} had no answer"))
 }
 
-fn load(state: &State) -> rusqlite::Result<Option<String>> {
+/// The demo account's key as the last completed step left it.
+///
+/// # Errors
+/// When the state file cannot be read.
+pub fn load(state: &State) -> rusqlite::Result<Option<String>> {
     state.with(|db| {
         db.execute_batch("CREATE TABLE IF NOT EXISTS demo (id INTEGER PRIMARY KEY CHECK (id = 1), key TEXT NOT NULL)")?;
         db.query_row("SELECT key FROM demo", [], |row| row.get(0)).optional()

@@ -1,4 +1,4 @@
-//! The DynamoDB engine: dynoxide on a SQLite file, with the template's tables.
+//! The `DynamoDB` engine: dynoxide on a `SQLite` file, with the template's tables.
 //!
 //! Its own sweep of expired items is never called: tests see what our sweeper alone does.
 

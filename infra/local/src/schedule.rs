@@ -1,4 +1,4 @@
-//! EventBridge Scheduler on one machine: starts functions when they are due.
+//! `EventBridge` Scheduler on one machine: starts functions when they are due.
 //!
 //! Follows the platform's clock, in real time and when a person moves it.
 

@@ -117,18 +117,19 @@ fn render(words: &Words, setup: &str, api: &str) -> String {
         ..
     } = words;
     let [woman, man] = words.salutations;
-    let modes: String = words
-        .modes
-        .iter()
-        .map(|(id, name)| {
-            let current = if *id == setup {
-                " aria-current=\"page\""
-            } else {
-                ""
-            };
-            format!("<a href=\"/newsletter?lang={lang}&amp;setup={id}\"{current}>{name}</a>\n")
-        })
-        .collect();
+    let mut modes = String::new();
+    for (id, name) in &words.modes {
+        let current = if *id == setup {
+            " aria-current=\"page\""
+        } else {
+            ""
+        };
+        modes.extend([
+            &format!("<a href=\"/newsletter?lang={lang}&amp;setup={id}\"{current}>"),
+            *name,
+            "</a>\n",
+        ]);
+    }
     format!(
         "<!doctype html>
 <html lang=\"{lang}\">

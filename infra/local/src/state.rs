@@ -1,6 +1,6 @@
 //! The platform's own durable state: queues, inbox, clock, pending events.
 //!
-//! One SQLite file beside the engine's; not where subscribers are kept.
+//! One `SQLite` file beside the engine's; not where subscribers are kept.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! Reads `infra/template.yaml`, so that what runs here and what deploys cannot drift.
 //!
 //! A closed subset of AWS SAM: whatever is not read is either on a list of things that one
-//! machine has no use for, or refused at start with its line. Not a general CloudFormation engine.
+//! machine has no use for, or refused at start with its line. Not a general `CloudFormation` engine.
 
 mod evaluate;
 mod node;
@@ -143,7 +143,7 @@ pub struct QueueMapping {
     pub maximum_concurrency: Option<u32>,
 }
 
-/// A schedule of EventBridge Scheduler that starts a function.
+/// A schedule of `EventBridge` Scheduler that starts a function.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// `{logical id of the function}{key of the event}`, unique in the stack.
@@ -182,7 +182,7 @@ pub struct Redrive {
     pub max_receive_count: u32,
 }
 
-/// A table of DynamoDB.
+/// A table of `DynamoDB`.
 #[derive(Debug, Clone)]
 pub struct Table {
     /// Its name.

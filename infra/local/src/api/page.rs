@@ -73,11 +73,11 @@ h2 {{ font-size: 1.1rem; margin-bottom: .25rem }}
 }
 
 fn row(cells: &[&str]) -> String {
-    let cells: String = cells
-        .iter()
-        .map(|cell| format!("<td>{}</td>", escape(cell)))
-        .collect();
-    format!("<tr>{cells}</tr>\n")
+    let mut row = String::from("<tr>");
+    for cell in cells {
+        row.extend(["<td>", &escape(cell), "</td>"]);
+    }
+    row + "</tr>\n"
 }
 
 fn escape(text: &str) -> String {

@@ -79,7 +79,7 @@ fn the_most_specific_route_wins() {
         let found = routes.find(method, path).map(|found| {
             let mut text = found.function.to_owned();
             for (name, value) in &found.parameters {
-                text.push_str(&format!(" {name}={value}"));
+                text.extend([" ", name, "=", value]);
             }
             text
         });

@@ -187,7 +187,11 @@ impl Platform {
             match demo.await {
                 Ok(key) => endpoints.demo_key = key,
                 // Everybody's own accounts work without it.
-                Err(error) => tracing::error!(error, "the demo account is not complete"),
+                Err(error) => {
+                    tracing::error!(error, "the demo account is not complete");
+                    let kept = crate::demo::load(&state).map_err(|_| broken_state(data))?;
+                    endpoints.demo_key = kept.unwrap_or_default();
+                }
             }
         }
         workers.push(tokio::spawn(scheduler.clone().follow_real_time()));

@@ -42,12 +42,15 @@ async fn send(base: &str, head: &str, body: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
-    let headers: String = headers
-        .lines()
-        .map(|header| format!("{header}\r\n"))
-        .collect();
+    let mut fields = String::new();
+    for header in headers.lines() {
+        fields.extend([
+            header, "
+",
+        ]);
+    }
     let request = format!(
-        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler's expressions: `rate(...)`, six-field `cron(...)`, `at(...)`.
+//! `EventBridge` Scheduler's expressions: `rate(...)`, six-field `cron(...)`, `at(...)`.
 //!
 //! Says when something is due in a time zone; starts nothing.
 
@@ -26,7 +26,7 @@ pub struct Cron {
     hours: BTreeSet<i16>,
     days: Option<BTreeSet<i16>>,
     months: BTreeSet<i16>,
-    /// 1 is Sunday, as in EventBridge.
+    /// 1 is Sunday, as in `EventBridge`.
     weekdays: Option<BTreeSet<i16>>,
     years: Option<BTreeSet<i16>>,
 }
@@ -82,7 +82,7 @@ impl Expression {
     /// The last due instant after `after` and not after `until`.
     ///
     /// A local time that a clock change skips is not due; one that occurs twice is due the
-    /// first time only (EventBridge Scheduler user guide, "Daylight savings time").
+    /// first time only (`EventBridge` Scheduler user guide, "Daylight savings time").
     pub fn latest(&self, zone: &TimeZone, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
         let due = match self {
             Self::Rate(every) => {
@@ -202,10 +202,10 @@ fn field(text: &str, low: i16, high: i16, names: &[&str]) -> Result<Option<BTree
         return Ok(None);
     }
     let value = |text: &str| -> Result<i16, String> {
-        let named = names
+        let position = names
             .iter()
             .position(|name| name.eq_ignore_ascii_case(text));
-        let number = match named {
+        let number = match position {
             Some(index) => i16::try_from(index).ok().map(|index| index + 1),
             None => text.parse().ok(),
         };

@@ -293,7 +293,7 @@ impl<'a> Scope<'a> {
             };
             rest = after;
             if let Some(literal) = name.strip_prefix('!') {
-                result.push_str(&format!("${{{literal}}}"));
+                result.extend(["${", literal, "}"]);
                 continue;
             }
             let value = if let Some(node) = names.and_then(|names| names.get(name)) {
