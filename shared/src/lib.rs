@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod address;
+pub mod campaign;
 pub mod consent;
 pub mod crypto;
 pub mod entropy;

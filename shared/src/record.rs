@@ -5,6 +5,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::campaign::arc::Arc;
+use crate::campaign::content::Content;
+use crate::campaign::control::Control;
+use crate::campaign::{Campaign, Running};
 use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
@@ -85,7 +89,7 @@ impl Expect {
     }
 }
 
-/// Any record of a person.
+/// Any record that changes together with others.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// Who a subscriber is and what they agreed to.
@@ -100,6 +104,16 @@ pub enum Record {
     Unsubscription(Unsubscription),
     /// A mail that is to be sent to one person.
     Outbox(Box<Outbox>),
+    /// A campaign as it is defined.
+    Campaign(Box<Campaign>),
+    /// The control item of a running campaign.
+    Control(Box<Control>),
+    /// The frozen content of a campaign.
+    Content(Box<Content>),
+    /// One arc of a campaign.
+    Arc(Box<Arc>),
+    /// Names a running campaign.
+    Running(Running),
 }
 
 macro_rules! each_record {
@@ -111,6 +125,11 @@ macro_rules! each_record {
             Record::SignUp($record) => $body,
             Record::Unsubscription($record) => $body,
             Record::Outbox($record) => $body,
+            Record::Campaign($record) => $body,
+            Record::Control($record) => $body,
+            Record::Content($record) => $body,
+            Record::Arc($record) => $body,
+            Record::Running($record) => $body,
         }
     };
 }

@@ -133,6 +133,11 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         Record::SignUp(record) => item::item(&key, record.as_ref()),
         Record::Unsubscription(record) => item::item(&key, record),
         Record::Outbox(record) => item::item(&key, record.as_ref()),
+        Record::Campaign(record) => item::item(&key, record.as_ref()),
+        Record::Control(record) => item::item(&key, record.as_ref()),
+        Record::Content(record) => item::item(&key, record.as_ref()),
+        Record::Arc(record) => item::item(&key, record.as_ref()),
+        Record::Running(record) => item::item(&key, record),
     }
 }
 
