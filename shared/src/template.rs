@@ -19,6 +19,7 @@ use crate::plain_text;
 mod context;
 mod error;
 mod lint;
+mod stored;
 mod text_part;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tests;
 
 pub use context::{Context, Subscriber};
 pub use error::{InvalidTemplate, Part, RenderError, Required};
+pub use stored::StoredTemplate;
 
 /// Longest subject template: that of a header line (RFC 5322 section 2.1.1).
 pub const MAX_SUBJECT_CHARACTERS: usize = MAX_HEADER_TEXT_CHARACTERS;

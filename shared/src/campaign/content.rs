@@ -10,6 +10,7 @@ use crate::id::{CampaignId, ListId};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::record::Stored;
+use crate::template::TemplateSource;
 
 /// The frozen content of a campaign; an item of at most 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +19,9 @@ pub struct Content {
     pub campaign: CampaignId,
     /// 1: it is written once.
     pub rev: u64,
-    /// The subject's source.
-    pub subject: String,
-    /// The HTML part's source.
-    pub html: String,
-    /// The text part's source; made from the HTML where there is none.
-    pub text: Option<String>,
+    /// The template's source as it was.
+    #[serde(flatten)]
+    pub source: TemplateSource,
     /// In whose name.
     pub sender: Sender,
     /// To whom.

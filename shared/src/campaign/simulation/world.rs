@@ -21,6 +21,7 @@ use crate::header::SenderName;
 use crate::id::{AccountId, CampaignId, EventId, ListId, PersonKey, TemplateId};
 use crate::page_language::Language;
 use crate::person::{LegalBasis, ListConsent, Profile, Proof};
+use crate::template::TemplateSource;
 use crate::time::plus_seconds;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,9 +226,11 @@ impl World {
         let content = Content {
             campaign: campaign.id.clone(),
             rev: 1,
-            subject: String::new(),
-            html: String::new(),
-            text: None,
+            source: TemplateSource {
+                subject: String::new(),
+                html: String::new(),
+                text: None,
+            },
             sender: campaign.sender.clone(),
             lists: campaign.lists.clone(),
             imprint: String::new(),
