@@ -8,6 +8,7 @@ pub mod clock;
 pub mod demo;
 pub mod engine;
 pub mod events;
+pub mod faults;
 pub mod gateway;
 pub mod handlers;
 pub mod inbox;
@@ -23,3 +24,6 @@ pub mod template;
 
 #[cfg(test)]
 mod trial;
+
+/// What of its log the program shows: everything worth a person's attention.
+pub const LOG_FILTER: &str = "info,s3s=warn,s3s_fs=warn,hyper=warn";

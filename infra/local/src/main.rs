@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .compact()
-        .with_env_filter(EnvFilter::new("info,s3s=warn,s3s_fs=warn,hyper=warn"))
+        .with_env_filter(EnvFilter::new(local::LOG_FILTER))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::Endpoints;
 use crate::clock::Clock;
+use crate::faults::Faults;
 use crate::lambda::{Invoke, Runner};
 use crate::queues::Queues;
 use crate::template::TemplateError;
@@ -53,6 +54,8 @@ pub struct Options {
     pub demo: bool,
     /// The functions.
     pub functions: Functions,
+    /// Failures of services, for tests.
+    pub faults: Faults,
 }
 
 impl Options {
@@ -68,6 +71,7 @@ impl Options {
             template: crate::template::TEMPLATE.to_owned(),
             demo: true,
             functions,
+            faults: Faults::default(),
         }
     }
 }

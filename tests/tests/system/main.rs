@@ -9,3 +9,4 @@
 mod policy;
 mod template;
 mod trace;
+mod world;

@@ -18,6 +18,7 @@ use crate::api::{Endpoints, Local};
 use crate::bucket::Bucket;
 use crate::clock::Clock;
 use crate::events::{Events, InputTransformer, RuleSpec};
+use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::lambda::{Invoke, Runner};
 use crate::queues::{ACCOUNT, QueueSpec, Queues};
@@ -169,8 +170,8 @@ impl Platform {
                 .await;
             }),
             service(bucket.serve(ports.s3)),
-            service(ses.clone().serve(ports.ses)),
-            service(queues.clone().serve(ports.sqs)),
+            service(faulty(ports.ses, ses.router(), &options.faults)),
+            service(faulty(ports.sqs, queues.router(), &options.faults)),
             service(secrets.serve(ports.secrets)),
         ];
         workers.extend(
@@ -240,6 +241,16 @@ fn service(serve: impl Future<Output = std::io::Result<()>> + Send + 'static) ->
             tracing::error!(%error, "a service stopped");
         }
     })
+}
+
+/// Serves a service of which calls may be made to fail.
+fn faulty(
+    listener: TcpListener,
+    router: Router,
+    faults: &Faults,
+) -> impl Future<Output = std::io::Result<()>> + Send + use<> {
+    let inject = axum::middleware::from_fn_with_state(faults.clone(), crate::faults::inject);
+    axum::serve(listener, router.layer(inject)).into_future()
 }
 
 /// Serves until told to stop; requests that are being answered are finished.
