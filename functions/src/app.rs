@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rundbrief::crypto::{GuardKey, PlatformSecrets};
+use rundbrief::crypto::{GuardKey, KeySecret, PlatformSecrets};
 use rundbrief::entropy::Entropy;
 use rundbrief::message::Message;
 use rundbrief::token::TokenSealer;
@@ -31,6 +31,7 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     clock: Clock,
     keys: OnceCell<Keys>,
+    platform_key_hash: OnceCell<String>,
 }
 
 /// What is derived from the platform's secret.
@@ -87,6 +88,7 @@ impl App {
             entropy,
             clock,
             keys: OnceCell::new(),
+            platform_key_hash: OnceCell::new(),
         }
     }
 
@@ -122,6 +124,34 @@ impl App {
                 })
             })
             .await
+    }
+
+    /// The hash of the key that may create accounts; fetched at first use.
+    ///
+    /// # Errors
+    /// When the secret cannot be fetched or is malformed.
+    pub async fn platform_key_hash(&self) -> Result<&str, Trouble> {
+        #[derive(serde::Deserialize)]
+        struct PlatformKey {
+            key: String,
+        }
+        self.platform_key_hash
+            .get_or_try_init(|| async {
+                let arn = self
+                    .settings
+                    .platform_key_arn
+                    .as_deref()
+                    .ok_or(InvalidSetting("PLATFORM_KEY_ARN"))?;
+                let secret: PlatformKey =
+                    serde_json::from_str(&self.secret(arn).await?).map_err(|_| Trouble::Secret)?;
+                // An empty or guessable key would open every account.
+                if secret.key.len() < 16 {
+                    return Err(Trouble::Secret);
+                }
+                Ok(KeySecret::presented(&secret.key).hash())
+            })
+            .await
+            .map(String::as_str)
     }
 
     /// A secret's text.

@@ -144,6 +144,7 @@ where
 /// When there is none, the event has another shape, or the function failed as a whole.
 pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Failure> {
     match name {
+        "admin" => crate::admin::handle(app, event).await,
         "confirm" => crate::confirm::handle(app, event).await,
         "notice" => crate::notice::handle(app, event).await,
         "signup" => crate::signup::handle(app, event).await,

@@ -69,6 +69,15 @@ impl Account {
     }
 }
 
+/// An account's entry in the directory, through which all accounts are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEntry {
+    /// Which account; it may be gone already.
+    pub id: AccountId,
+    /// 1.
+    pub rev: u64,
+}
+
 /// A key of the management API, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
@@ -132,6 +141,18 @@ impl Stored for Account {
 
     fn expires_at(&self) -> Option<Timestamp> {
         self.gone_at
+    }
+}
+
+impl Stored for DirectoryEntry {
+    const KIND: &'static str = "directory";
+
+    fn key(&self, _: &AccountScope) -> Key {
+        Key::directory(&self.id)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
     }
 }
 

@@ -132,6 +132,17 @@ pub struct List {
     pub name: String,
 }
 
+/// An interest that forms of an account can offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interest {
+    /// Its identifier.
+    pub id: InterestId,
+    /// Grows with each write.
+    pub rev: u64,
+    /// What visitors read.
+    pub name: String,
+}
+
 /// A declared field of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
@@ -294,6 +305,18 @@ impl Stored for Setup {
 
 impl Stored for List {
     const KIND: &'static str = "list";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.id.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for Interest {
+    const KIND: &'static str = "interest";
 
     fn key(&self, scope: &AccountScope) -> Key {
         scope.configuration(Self::KIND, self.id.as_str())

@@ -1,0 +1,102 @@
+//! `ANY /api/v1/{proxy+}`: the management API with scoped keys.
+//!
+//! Authenticates, routes, answers; one file per resource. What may change is decided in the domain.
+
+mod access;
+mod account;
+mod answer;
+mod body;
+mod field;
+mod idempotency;
+mod interest;
+mod key;
+mod list;
+mod listing;
+mod resource;
+mod sender_domains;
+mod setup;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use lambda_http::http::HeaderMap;
+use lambda_http::{Body, Request, Response};
+use serde_json::Value;
+
+use self::access::{Caller, Context};
+use self::answer::{Refused, lambda_response};
+use crate::app::App;
+use crate::function::{self, Failure};
+use crate::problem::Problem;
+
+/// What all paths begin with.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// Takes an API Gateway event (format 2.0).
+///
+/// # Errors
+/// When the event is no such event.
+pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
+    function::http(&app, event, |_, request| respond(Arc::clone(&app), request)).await
+}
+
+/// Answers one request.
+pub async fn respond(app: Arc<App>, request: Request) -> Response<Body> {
+    let response = match serve(app, request).await {
+        Ok(response) => response,
+        Err(refused) => axum::response::IntoResponse::into_response(refused),
+    };
+    lambda_response(response).await
+}
+
+async fn serve(app: Arc<App>, request: Request) -> Result<axum::response::Response, Refused> {
+    let now = app.now();
+    let (parts, body) = request.into_parts();
+    let caller = Caller::authenticate(&app, &parts.headers, now).await?;
+    let body = match body {
+        Body::Text(text) => text.into_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => Vec::new(),
+    };
+    let context = Context {
+        app,
+        caller: Arc::new(caller),
+        now,
+        body: body.into(),
+    };
+    idempotency::serve(context, parts.method, parts.uri, parts.headers).await
+}
+
+/// Sends a request through the routes.
+async fn route(
+    context: Context,
+    method: lambda_http::http::Method,
+    uri: lambda_http::http::Uri,
+    headers: HeaderMap,
+) -> axum::response::Response {
+    let mut request = axum::extract::Request::new(axum::body::Body::empty());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request.extensions_mut().insert(context);
+    let router = ROUTER.clone();
+    match tower::ServiceExt::oneshot(router, request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+static ROUTER: LazyLock<Router> = LazyLock::new(|| {
+    let routes = Router::new()
+        .merge(account::routes())
+        .merge(sender_domains::routes())
+        .merge(key::routes())
+        .merge(field::routes())
+        .merge(list::routes())
+        .merge(interest::routes())
+        .merge(setup::routes());
+    Router::new()
+        .nest(PREFIX, routes)
+        .fallback(async || Refused::from(Problem::NOT_FOUND))
+        .method_not_allowed_fallback(async || Refused::from(Problem::METHOD_NOT_ALLOWED))
+});

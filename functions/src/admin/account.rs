@@ -1,0 +1,264 @@
+//! `accounts`: making, reading and completing a controller's account.
+//!
+//! Closing one is not offered yet.
+
+use axum::Router;
+use axum::routing::get;
+use lambda_http::http::Uri;
+use rundbrief::account::{Account, ApiKey, DirectoryEntry, Scope};
+use rundbrief::address::EmailAddress;
+use rundbrief::crypto::{AccountKeyMaterial, KeySecret};
+use rundbrief::id::{AccountId, KeyId};
+use rundbrief::key::{Key, Table};
+use rundbrief::page_language::Language;
+use rundbrief::record::Expect;
+use serde_json::{Value, json};
+
+use super::access::{Access, Context, PlatformAccess, Sent, key_text};
+use super::answer::{Answer, Refused, created, etag, found, found_at, if_match, lost_race};
+use super::body::{
+    self, Code, MAX_BODY_OCTETS, MAX_NAME_CHARACTERS, Object, line, line_or_empty, lines, string,
+    web_address, word,
+};
+use super::key::shown_once;
+use super::listing::{Parameters, Window, listed};
+use super::resource::ATTEMPTS;
+use crate::problem::Problem;
+use crate::store::{Range, WriteError};
+
+/// Until the controller says otherwise.
+const DEFAULT_TIME_ZONE: &str = "Europe/Vienna";
+/// Longest imprint, in characters: it stands in every mail.
+const MAX_IMPRINT_CHARACTERS: usize = 2_000;
+/// Longest contact, in characters.
+const MAX_CONTACT_CHARACTERS: usize = 500;
+/// Domains one account may send from (engineering).
+const MAX_SENDER_DOMAINS: usize = 20;
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/accounts", get(list).post(create))
+        .route("/accounts/{account}", get(read).patch(change))
+}
+
+fn show(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "name": account.name,
+        "imprint": account.imprint,
+        "privacy_url": account.privacy_url,
+        "language": account.language,
+        "time_zone": account.time_zone,
+        "contact": account.contact,
+        "sender_domains": account.sender_domains,
+        "created_at": account.created_at,
+    })
+}
+
+async fn list(PlatformAccess(context): PlatformAccess, uri: Uri) -> Answer {
+    let Context { app, now, .. } = context;
+    let window = Window::of(&Parameters::of(&uri), "", "accounts")?;
+    let range = Range {
+        table: Table::Main,
+        pk: Key::directory_partition(),
+        prefix: String::new(),
+        after: window.after_in("")?,
+        limit: i32::try_from(window.limit).unwrap_or(1),
+    };
+    let page = app.store.page::<DirectoryEntry>(&range, now).await?;
+    let reads = page
+        .items
+        .iter()
+        .map(|entry| app.store.account(&entry.id, now));
+    // An entry may outlive its account.
+    let items = futures::future::try_join_all(reads)
+        .await?
+        .iter()
+        .flatten()
+        .map(show)
+        .collect();
+    let next = page.next.map(|after| window.cursor(0, &after));
+    Ok(found(&listed(items, next)))
+}
+
+async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
+    let Context { app, now, .. } = context;
+    let mut body = sent.object(MAX_BODY_OCTETS)?;
+    let id = body
+        .optional("id", body::id::<AccountId>)
+        .unwrap_or_else(|| AccountId::generate(now, app.entropy.as_ref()));
+    let mut account = Account {
+        id,
+        rev: 1,
+        name: String::new(),
+        imprint: String::new(),
+        privacy_url: String::new(),
+        language: Language::default(),
+        time_zone: DEFAULT_TIME_ZONE.to_owned(),
+        contact: String::new(),
+        sender_domains: Vec::new(),
+        key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
+        created_at: now,
+        closed_at: None,
+        gone_at: None,
+    };
+    if !body.has("name") {
+        body.problem("name", "missing");
+    }
+    apply(&mut account, &mut body);
+    let account = body.finish(Some(account))?;
+
+    let secret = KeySecret::generate(app.entropy.as_ref());
+    let key = ApiKey {
+        id: KeyId::generate(now, app.entropy.as_ref()),
+        rev: 1,
+        name: "First key".to_owned(),
+        scopes: Scope::ALL.to_vec(),
+        secret_hash: secret.hash(),
+        created_at: now,
+    };
+    // The directory first: an entry without account does no harm, an account that the sweeper
+    // cannot find would be kept for ever.
+    let entry = DirectoryEntry {
+        id: account.id.clone(),
+        rev: 1,
+    };
+    match app
+        .store
+        .put_at(&Key::directory(&account.id), &entry, Expect::Absent, now)
+        .await
+    {
+        Ok(()) | Err(WriteError::Conflict) => {}
+        Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+    }
+    app.store
+        .put_at(&Key::account(&account.id), &account, Expect::Absent, now)
+        .await?;
+    app.store
+        .put_at(
+            &Key::api_key(&account.id, &key.id),
+            &key,
+            Expect::Absent,
+            now,
+        )
+        .await?;
+    let mut shown = show(&account);
+    shown["key"] = key_text(&account.id, &key.id, &secret).into();
+    let location = format!("{}/accounts/{}", super::PREFIX, account.id);
+    Ok(shown_once(
+        created(&location, &etag(account.rev), &shown),
+        account.id.as_str(),
+    ))
+}
+
+async fn read(access: Access) -> Answer {
+    let account = access.with(Scope::Read)?.account;
+    Ok(found_at(&etag(account.rev), &show(&account)))
+}
+
+async fn change(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Admin)?;
+    for _ in 0..ATTEMPTS {
+        let before = desk
+            .app
+            .store
+            .account(&desk.account.id, desk.now)
+            .await?
+            .ok_or(Problem::NOT_FOUND)?;
+        if_match(&desk.headers, &etag(before.rev))?;
+        let mut body = sent.object(MAX_BODY_OCTETS)?;
+        if body.has("sender_domains") && !desk.caller.is_platform() {
+            return Err(Problem::FORBIDDEN.into());
+        }
+        body.ignore(&["created_at"]);
+        if body
+            .optional("id", body::id::<AccountId>)
+            .is_some_and(|id| id != before.id)
+        {
+            body.problem("id", "cannot_change");
+        }
+        let mut account = before.clone();
+        account.rev += 1;
+        apply(&mut account, &mut body);
+        let account = body.finish(Some(account))?;
+        let expect = Expect::Revision(before.rev);
+        match desk
+            .app
+            .store
+            .put(&desk.scope, &account, expect, desk.now)
+            .await
+        {
+            Ok(()) => return Ok(found_at(&etag(account.rev), &show(&account))),
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+        }
+    }
+    Err(lost_race(&desk.headers))
+}
+
+/// Changes what was sent; null empties what may be empty.
+fn apply(account: &mut Account, body: &mut Object) {
+    match body.given("name", line(MAX_NAME_CHARACTERS)) {
+        Some(Some(name)) => account.name = name,
+        Some(None) => body.problem("name", "missing"),
+        None => {}
+    }
+    if let Some(imprint) = body.given("imprint", lines(MAX_IMPRINT_CHARACTERS)) {
+        account.imprint = imprint.unwrap_or_default();
+    }
+    if let Some(contact) = body.given("contact", lines(MAX_CONTACT_CHARACTERS)) {
+        account.contact = contact.unwrap_or_default();
+    }
+    if let Some(url) = body.given("privacy_url", address_or_empty) {
+        account.privacy_url = url.unwrap_or_default();
+    }
+    match body.given("language", word) {
+        Some(Some(language)) => account.language = language,
+        Some(None) => body.problem("language", "missing"),
+        None => {}
+    }
+    match body.given("time_zone", time_zone) {
+        Some(Some(zone)) => account.time_zone = zone,
+        Some(None) => body.problem("time_zone", "missing"),
+        None => {}
+    }
+    if body.has("sender_domains") {
+        let mut domains = body
+            .array("sender_domains", MAX_SENDER_DOMAINS, domain)
+            .unwrap_or_default();
+        let mut seen = std::collections::BTreeSet::new();
+        domains.retain(|domain| seen.insert(domain.clone()));
+        account.sender_domains = domains;
+    }
+}
+
+fn address_or_empty(value: Value) -> Result<String, Code> {
+    if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Ok(String::new());
+    }
+    web_address(value).map(|address| address.as_str().to_owned())
+}
+
+fn time_zone(value: Value) -> Result<String, Code> {
+    let name = string(value)?;
+    match rundbrief::time::zone(&name) {
+        Ok(_) => Ok(name),
+        Err(rundbrief::time::InvalidTimeZone) => Err("unknown"),
+    }
+}
+
+/// A domain in the form in which addresses have it.
+fn domain(value: Value) -> Result<String, Code> {
+    let name = line_or_empty(255)(value)?;
+    match EmailAddress::parse(&format!("newsletter@{name}")) {
+        Ok(address) if !name.contains('@') => Ok(address.domain().to_owned()),
+        _ => Err("invalid_domain"),
+    }
+}
+
+impl From<rundbrief::time::InvalidTimeZone> for Refused {
+    fn from(_: rundbrief::time::InvalidTimeZone) -> Self {
+        // An account's zone was checked when it was set.
+        Problem::INTERNAL.into()
+    }
+}
