@@ -146,6 +146,7 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
     match name {
         "admin" => crate::admin::handle(app, event).await,
         "confirm" => crate::confirm::handle(app, event).await,
+        "import" => crate::import::handle(app, event).await,
         "notice" => crate::notice::handle(app, event).await,
         "signup" => crate::signup::handle(app, event).await,
         "unsubscribe" => crate::unsubscribe::handle(app, event).await,

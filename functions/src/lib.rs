@@ -9,6 +9,7 @@ pub mod aws;
 pub mod confirm;
 pub mod due;
 pub mod function;
+pub mod import;
 pub mod notice;
 pub mod page;
 mod person_link;

@@ -7,6 +7,7 @@ mod expression;
 mod guard;
 mod item;
 mod page;
+mod people;
 mod transaction;
 
 use std::collections::HashMap;

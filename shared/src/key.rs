@@ -176,7 +176,7 @@ impl AccountScope {
         )
     }
 
-    /// The partition of an import's control item, chunks and report rows.
+    /// The partition of an import's chunks, which hold its report rows.
     pub fn import_partition(&self, import: &ImportId) -> String {
         format!("A#{}#I#{import}", self.account)
     }

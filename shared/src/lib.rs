@@ -13,6 +13,7 @@ pub mod form;
 pub mod guard;
 pub mod header;
 pub mod id;
+pub mod import;
 pub mod key;
 pub mod message;
 pub mod outbox;

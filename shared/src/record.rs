@@ -9,6 +9,7 @@ use crate::campaign::arc::Arc;
 use crate::campaign::content::Content;
 use crate::campaign::control::Control;
 use crate::campaign::{Campaign, Running};
+use crate::import::{Import, ImportChunk};
 use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
@@ -114,6 +115,10 @@ pub enum Record {
     Arc(Box<Arc>),
     /// Names a running campaign.
     Running(Running),
+    /// An import of subscribers.
+    Import(Box<Import>),
+    /// Some rows of an import and what became of them.
+    ImportChunk(Box<ImportChunk>),
 }
 
 macro_rules! each_record {
@@ -130,6 +135,8 @@ macro_rules! each_record {
             Record::Content($record) => $body,
             Record::Arc($record) => $body,
             Record::Running($record) => $body,
+            Record::Import($record) => $body,
+            Record::ImportChunk($record) => $body,
         }
     };
 }

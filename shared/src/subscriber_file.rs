@@ -224,6 +224,11 @@ impl Layout {
         &self.chunks
     }
 
+    /// Takes the chunks out, for who keeps each of them apart; columns and count stay.
+    pub fn take_chunks(&mut self) -> Vec<Chunk> {
+        std::mem::take(&mut self.chunks)
+    }
+
     /// The rows of a chunk with their numbers; `bytes` are the chunk's alone.
     pub fn read_chunk(
         &self,

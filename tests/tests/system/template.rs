@@ -16,7 +16,6 @@ const WITHOUT_BINARY: &[&str] = &[
     "campaign",
     "confirm",
     "feedback",
-    "import",
     "notice",
     "retention",
     "send",

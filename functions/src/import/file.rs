@@ -1,0 +1,105 @@
+//! The stored file of an import: written once, read chunk by chunk.
+//!
+//! Kept for 24 hours by the bucket's lifecycle; nothing here deletes it.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
+use rundbrief::id::{AccountId, ImportId};
+use rundbrief::import::{Import, ImportFailure};
+use rundbrief::subscriber_file::Chunk;
+use rundbrief::time::plus_days;
+
+use crate::app::{App, Trouble};
+use crate::settings::InvalidSetting;
+
+/// For so long the lifecycle keeps files at least.
+const KEPT_DAYS: u32 = 1;
+
+/// Where an import's file is kept.
+pub(crate) fn object_key(account: &AccountId, import: &ImportId) -> String {
+    format!("imports/{account}/{import}.csv")
+}
+
+/// Stores an import's file.
+pub(crate) async fn store(
+    app: &App,
+    account: &AccountId,
+    import: &ImportId,
+    file: Vec<u8>,
+) -> Result<(), Trouble> {
+    app.clients
+        .s3()
+        .put_object()
+        .bucket(bucket(app)?)
+        .key(object_key(account, import))
+        .content_type("text/csv")
+        .body(ByteStream::from(file))
+        .send()
+        .await
+        .map_err(|error| {
+            tracing::error!(code = error.code(), "an import's file could not be stored");
+            Trouble::Bucket
+        })?;
+    Ok(())
+}
+
+/// The bytes of a chunk, or why there are none and never will be.
+pub(super) async fn read(
+    app: &App,
+    account: &AccountId,
+    import: &Import,
+    place: &Chunk,
+    now: Timestamp,
+) -> Result<Result<Vec<u8>, ImportFailure>, Trouble> {
+    if place.start >= place.end {
+        return Ok(Err(ImportFailure::FileDamaged));
+    }
+    let result = app
+        .clients
+        .s3()
+        .get_object()
+        .bucket(bucket(app)?)
+        .key(object_key(account, &import.id))
+        // Both ends are included (RFC 9110 section 14.1.2).
+        .range(format!("bytes={}-{}", place.start, place.end - 1))
+        .send()
+        .await;
+    let object = match result {
+        Ok(object) => object,
+        Err(error) => {
+            return match error.code() {
+                Some("NoSuchKey") => Ok(Err(ImportFailure::FileMissing)),
+                // Without the right to list, S3 says so of an object that is not there; this
+                // function does not have that right.
+                Some("AccessDenied") if now >= plus_days(import.created_at, KEPT_DAYS) => {
+                    Ok(Err(ImportFailure::FileMissing))
+                }
+                Some("InvalidRange") => Ok(Err(ImportFailure::FileDamaged)),
+                code => {
+                    tracing::error!(code, "an import's file could not be read");
+                    Err(Trouble::Bucket)
+                }
+            };
+        }
+    };
+    let bytes = object
+        .body
+        .collect()
+        .await
+        .map_err(|_| {
+            tracing::error!("an import's file could not be read to its end");
+            Trouble::Bucket
+        })?
+        .to_vec();
+    if bytes.len() == place.end - place.start {
+        Ok(Ok(bytes))
+    } else {
+        Ok(Err(ImportFailure::FileDamaged))
+    }
+}
+
+fn bucket(app: &App) -> Result<&str, Trouble> {
+    let name = app.settings.bucket.as_deref();
+    Ok(name.ok_or(InvalidSetting("BUCKET"))?)
+}

@@ -1,0 +1,105 @@
+//! Reading many people at once, as consistently as one.
+//!
+//! For work on people that are known beforehand; ranges of people are read by `page`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use jiff::Timestamp;
+use rundbrief::id::PersonKey;
+use rundbrief::key::{AccountScope, Key, Table};
+use rundbrief::person::{Person, Profile, Tombstone, Withdrawal};
+use rundbrief::record::Stored;
+
+use super::{Item, Store, item, trouble};
+use crate::app::Trouble;
+
+/// Keys of one `BatchGetItem`: three of each person.
+const PEOPLE_PER_READ: usize = 100 / 3;
+/// Unprocessed keys are asked for again so often, with growing pauses.
+const ATTEMPTS: u32 = 8;
+
+impl Store {
+    /// Reads everything that decides about these people, consistently.
+    ///
+    /// # Errors
+    /// When a table cannot be read or an item is damaged.
+    pub async fn persons(
+        &self,
+        scope: &AccountScope,
+        keys: &[PersonKey],
+        now: Timestamp,
+    ) -> Result<HashMap<PersonKey, Person>, Trouble> {
+        let mut people: HashMap<PersonKey, Person> = keys
+            .iter()
+            .map(|key| (*key, Person::unknown(*key)))
+            .collect();
+        for keys in keys.chunks(PEOPLE_PER_READ) {
+            for found in self.persons_items(scope, keys).await? {
+                if item::is_present(&found, now) {
+                    take(&mut people, found)?;
+                }
+            }
+        }
+        Ok(people)
+    }
+
+    async fn persons_items(
+        &self,
+        scope: &AccountScope,
+        keys: &[PersonKey],
+    ) -> Result<Vec<Item>, Trouble> {
+        let wanted = |keys: Vec<Key>| {
+            KeysAndAttributes::builder()
+                .consistent_read(true)
+                .set_keys(Some(keys.iter().map(item::key).collect()))
+                .build()
+                .map_err(|_| Trouble::Store)
+        };
+        let main = keys
+            .iter()
+            .flat_map(|key| [scope.profile(*key), scope.withdrawal(*key)])
+            .collect();
+        let tombstones = keys.iter().map(|key| scope.tombstone(*key)).collect();
+        let mut rest = HashMap::from([
+            (self.name(Table::Main).to_owned(), wanted(main)?),
+            (self.name(Table::Tombstones).to_owned(), wanted(tombstones)?),
+        ]);
+        let mut items = Vec::new();
+        for attempt in 0..ATTEMPTS {
+            let answer = self
+                .client()
+                .batch_get_item()
+                .set_request_items(Some(rest))
+                .send()
+                .await
+                .map_err(|error| trouble(&error, "batch get"))?;
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            rest = answer.unprocessed_keys.unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(items);
+            }
+            tokio::time::sleep(Duration::from_millis(20 << attempt)).await;
+        }
+        tracing::error!(call = "batch get", "keys stayed unprocessed");
+        Err(Trouble::Store)
+    }
+}
+
+fn take(people: &mut HashMap<PersonKey, Person>, found: Item) -> Result<(), Trouble> {
+    macro_rules! into {
+        ($type:ty, $slot:ident) => {{
+            let record: $type = item::record(found)?;
+            let person = people.get_mut(&record.person).ok_or(Trouble::Damaged)?;
+            person.$slot = Some(record);
+        }};
+    }
+    match item::kind(&found) {
+        Some(Profile::KIND) => into!(Profile, profile),
+        Some(Withdrawal::KIND) => into!(Withdrawal, withdrawal),
+        Some(Tombstone::KIND) => into!(Tombstone, tombstone),
+        _ => return Err(Trouble::Damaged),
+    }
+    Ok(())
+}

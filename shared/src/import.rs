@@ -1,0 +1,400 @@
+//! CSV imports: where the data come from, how far an import is, and what it did.
+//!
+//! Decides only. What one row leads to is `decision`'s part, exactly-once progress `chunk`'s;
+//! reading the file is `subscriber_file`'s.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ImportId, ListId, PersonKey};
+use crate::key::{AccountScope, Key};
+use crate::person::LegalBasis;
+use crate::record::{Expect, Record, Stored, Transaction};
+use crate::subscriber_file::{Layout, Outcome};
+
+mod chunk;
+mod decision;
+
+#[cfg(test)]
+mod tests;
+
+pub use chunk::{Batch, ImportChunk, LIVE_ROWS_PER_BATCH, Row, Run};
+pub use decision::{Decision, SkipReason, decide};
+
+/// Longest source in characters (engineering).
+pub const MAX_SOURCE_CHARACTERS: usize = 200;
+/// Longest proof in characters: a reference to where it is kept, or its words.
+pub const MAX_PROOF_CHARACTERS: usize = 2_000;
+
+/// Where imported people come from and why they may be written to (T-15, L-01).
+///
+/// Day and proof are optional: nobody's data are refused for lack of them, and what is missing
+/// shows in every answer about the import. Without a day the consent counts from the import's
+/// own day, the latest that can be true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Where the controller has the data from.
+    pub source: String,
+    /// On which ground the people may be written to.
+    pub legal_basis: LegalBasis,
+    /// When they consented.
+    #[serde(default)]
+    pub consented_on: Option<Date>,
+    /// What proves it.
+    #[serde(default)]
+    pub proof: Option<String>,
+}
+
+/// A provenance as it was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClaimedProvenance<'a> {
+    /// `source`
+    pub source: Option<&'a str>,
+    /// `legal_basis`
+    pub legal_basis: Option<&'a str>,
+    /// `consented_on`
+    pub consented_on: Option<&'a str>,
+    /// `proof`
+    pub proof: Option<&'a str>,
+}
+
+impl Provenance {
+    /// Reads what was sent; `today` is the account's calendar day.
+    ///
+    /// # Errors
+    /// Each field that cannot be taken, with a stable code.
+    pub fn parse(
+        claimed: ClaimedProvenance<'_>,
+        today: Date,
+    ) -> Result<Self, Vec<(&'static str, &'static str)>> {
+        let mut problems = Vec::new();
+        let mut keep = |field, read: Result<Option<String>, &'static str>| {
+            read.unwrap_or_else(|code| {
+                problems.push((field, code));
+                None
+            })
+        };
+        let source = keep(
+            "source",
+            claimed
+                .source
+                .ok_or("missing")
+                .and_then(|source| line(source, MAX_SOURCE_CHARACTERS))
+                .map(Some),
+        );
+        let proof = keep(
+            "proof",
+            claimed
+                .proof
+                .map(|proof| line(proof, MAX_PROOF_CHARACTERS))
+                .transpose(),
+        );
+        let legal_basis = claimed
+            .legal_basis
+            .ok_or("missing")
+            .and_then(|basis| LegalBasis::parse(basis).ok_or("unknown"));
+        if let Err(code) = legal_basis {
+            problems.push(("legal_basis", code));
+        }
+        let consented_on = claimed
+            .consented_on
+            .map(|day| past_day(day, today))
+            .transpose();
+        if let Err(code) = consented_on {
+            problems.push(("consented_on", code));
+        }
+        match (source, legal_basis, consented_on) {
+            (Some(source), Ok(legal_basis), Ok(consented_on)) if problems.is_empty() => Ok(Self {
+                source,
+                legal_basis,
+                consented_on,
+                proof,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// `YYYY-MM-DD`, not after `today`.
+fn past_day(text: &str, today: Date) -> Result<Date, &'static str> {
+    // `Date` reads other spellings, too.
+    let day = text
+        .parse::<Date>()
+        .ok()
+        .filter(|day| day.to_string() == text)
+        .ok_or("invalid")?;
+    if day <= today {
+        Ok(day)
+    } else {
+        Err("in_the_future")
+    }
+}
+
+/// One line that says something.
+fn line(text: &str, max_characters: usize) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("empty");
+    }
+    if text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    {
+        return Err("control_character");
+    }
+    if text.chars().count() > max_characters {
+        return Err("too_long");
+    }
+    // English sources call double opt-in "confirmed opt-in" (O-04): the bare words prove either.
+    let plain: String = text
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if ["coi", "confirmed", "confirmedoptin"].contains(&plain.as_str()) {
+        return Err("ambiguous_opt_in");
+    }
+    Ok(text.to_owned())
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// Taken, nothing read yet.
+    Queued,
+    /// Being read.
+    Running,
+    /// Each row has its outcome.
+    Finished,
+    /// Given up; what was written before stays, and its rows are in the report.
+    Failed,
+}
+
+/// Why an import was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportFailure {
+    /// The stored file is not there (any more): files are kept for 24 hours.
+    FileMissing,
+    /// The stored file is not the one that was taken.
+    FileDamaged,
+    /// The list was deleted meanwhile.
+    ListGone,
+    /// Its messages could not all be queued; whoever sent it was told so.
+    NotQueued,
+}
+
+/// How many rows came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// New subscribers.
+    pub created: u32,
+    /// Known ones.
+    pub updated: u32,
+    /// Left alone.
+    pub skipped: u32,
+    /// Not readable.
+    pub failed: u32,
+}
+
+impl Tally {
+    /// Counts rows.
+    pub fn add(&mut self, outcome: Outcome, rows: u32) {
+        *match outcome {
+            Outcome::Created => &mut self.created,
+            Outcome::Updated => &mut self.updated,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::Failed => &mut self.failed,
+        } += rows;
+    }
+
+    /// All rows counted.
+    pub fn rows(&self) -> u32 {
+        self.created + self.updated + self.skipped + self.failed
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.created += other.created;
+        self.updated += other.updated;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self
+    }
+}
+
+/// An import. Kept as long as the account: consents name it as their proof (T-15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Which.
+    pub id: ImportId,
+    /// Grows with each write.
+    pub rev: u64,
+    /// Where the data come from.
+    pub provenance: Provenance,
+    /// The list that the people are subscribed to.
+    pub list: ListId,
+    /// Only says what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// When it was taken; the consents it brings count from then on.
+    pub created_at: Timestamp,
+    /// How to read the file; without the chunks, which are kept apart.
+    pub layout: Layout,
+    /// How many chunks there are.
+    pub chunks: u32,
+    /// How many of them are closed.
+    pub chunks_closed: u32,
+    /// What came of the rows of closed chunks.
+    pub tally: Tally,
+    /// How far it is.
+    pub state: ImportState,
+    /// Why it was given up.
+    #[serde(default)]
+    pub failure: Option<ImportFailure>,
+    /// When it was finished or given up.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct ImportRequest {
+    /// The new import.
+    pub id: ImportId,
+    /// Where the data come from.
+    pub provenance: Provenance,
+    /// The list that the people are subscribed to.
+    pub list: ListId,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Import {
+    /// An import of `file` with its chunks.
+    ///
+    /// Which rows repeat an address is settled here, where all rows are seen: the first readable
+    /// row of a person counts, whichever chunk is worked on first, and nothing of a person needs
+    /// to be remembered for it.
+    pub fn of_file(
+        scope: &AccountScope,
+        request: ImportRequest,
+        mut layout: Layout,
+        file: &[u8],
+    ) -> (Self, Vec<ImportChunk>) {
+        let mut seen: HashSet<PersonKey> = HashSet::new();
+        let chunks: Vec<ImportChunk> = (0..)
+            .zip(layout.take_chunks())
+            .map(|(number, place)| {
+                let bytes = file.get(place.start..place.end).unwrap_or_default();
+                let repeated = layout
+                    .read_chunk(&place, bytes)
+                    .into_iter()
+                    .filter_map(|(row, read)| Some((row, scope.person(&read.ok()?.address))))
+                    .filter(|(_, person)| !seen.insert(*person))
+                    .map(|(row, _)| row)
+                    .collect();
+                ImportChunk::new(request.id.clone(), number, place, repeated, request.now)
+            })
+            .collect();
+        let import = Self {
+            id: request.id,
+            rev: 1,
+            provenance: request.provenance,
+            list: request.list,
+            dry_run: request.dry_run,
+            created_at: request.now,
+            layout,
+            chunks: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
+            chunks_closed: 0,
+            tally: Tally::default(),
+            state: if chunks.is_empty() {
+                ImportState::Finished
+            } else {
+                ImportState::Queued
+            },
+            failure: None,
+            ended_at: chunks.is_empty().then_some(request.now),
+        };
+        (import, chunks)
+    }
+
+    /// Whether there is (still) something to do.
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            ImportState::Queued | ImportState::Running => true,
+            ImportState::Finished | ImportState::Failed => false,
+        }
+    }
+
+    /// The import once its first chunk is worked on; `None` when it says so already.
+    pub fn begun(&self) -> Option<Self> {
+        (self.state == ImportState::Queued).then(|| Self {
+            rev: self.rev + 1,
+            state: ImportState::Running,
+            ..self.clone()
+        })
+    }
+
+    /// The import once it was given up; `None` when it has ended already.
+    pub fn given_up(&self, why: ImportFailure, now: Timestamp) -> Option<Self> {
+        self.is_open().then(|| Self {
+            rev: self.rev + 1,
+            state: ImportState::Failed,
+            failure: Some(why),
+            ended_at: Some(now),
+            ..self.clone()
+        })
+    }
+
+    /// Closes a chunk whose rows all have their outcome: counts them, once, and finishes the
+    /// import with the last chunk. `None` when there is nothing (left) to close.
+    pub fn close(&self, chunk: &ImportChunk, now: Timestamp) -> Option<Transaction> {
+        if !self.is_open() || chunk.closed || !chunk.is_complete() {
+            return None;
+        }
+        let chunks_closed = self.chunks_closed + 1;
+        let last = chunks_closed == self.chunks;
+        let import = Self {
+            rev: self.rev + 1,
+            chunks_closed,
+            tally: self.tally.plus(chunk.tally()),
+            state: if last {
+                ImportState::Finished
+            } else {
+                ImportState::Running
+            },
+            ended_at: last.then_some(now),
+            ..self.clone()
+        };
+        let closed = ImportChunk {
+            rev: chunk.rev + 1,
+            closed: true,
+            ..chunk.clone()
+        };
+        let mut transaction = Transaction::default();
+        transaction.put(Record::Import(Box::new(import)), Expect::Revision(self.rev));
+        transaction.put(
+            Record::ImportChunk(Box::new(closed)),
+            Expect::Revision(chunk.rev),
+        );
+        Some(transaction)
+    }
+}
+
+impl Stored for Import {
+    const KIND: &'static str = "import";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.id.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}

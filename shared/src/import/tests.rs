@@ -1,0 +1,636 @@
+//! What rows lead to, by who the person is; and progress that is counted once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::civil::date;
+
+use super::*;
+use crate::account::Account;
+use crate::address::EmailAddress;
+use crate::consent::{self, Barred, Leaving};
+use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
+use crate::entropy::SeededEntropy;
+use crate::id::{AccountId, EventId};
+use crate::page_language::Language;
+use crate::person::{
+    ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, UnsubscribedVia, Withdrawal,
+};
+use crate::record::{Step, Transaction};
+use crate::subscriber_file::RowError;
+
+const NOW: &str = "2027-01-31T12:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn scope() -> AccountScope {
+    let secrets = PlatformSecrets::parse(&format!("{{\"1\":\"{}\"}}", "s".repeat(64))).unwrap();
+    let key = AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1));
+    let account: Account = serde_json::from_value(serde_json::json!({
+        "id": AccountId::parse("demo").unwrap(), "rev": 1, "name": "Muster", "time_zone": "Europe/Vienna",
+        "key": key, "created_at": NOW,
+    }))
+    .unwrap();
+    account.scope(&secrets, at(NOW)).unwrap()
+}
+
+fn import_of(
+    file: &str,
+    basis: LegalBasis,
+    consented_on: Option<Date>,
+) -> (Import, Vec<ImportChunk>) {
+    let request = ImportRequest {
+        id: ImportId::parse("imp_1").unwrap(),
+        provenance: Provenance {
+            source: "Messe".to_owned(),
+            legal_basis: basis,
+            consented_on,
+            proof: None,
+        },
+        list: ListId::parse("news").unwrap(),
+        dry_run: false,
+        now: at(NOW),
+    };
+    let layout = Layout::of_file(file.as_bytes(), &[]).unwrap();
+    Import::of_file(&scope(), request, layout, file.as_bytes())
+}
+
+fn rows(import: &Import, chunk: &ImportChunk, file: &str) -> Vec<Row> {
+    import.layout.read_chunk(
+        &chunk.place,
+        &file.as_bytes()[chunk.place.start..chunk.place.end],
+    )
+}
+
+/// A map with conditions: enough of a store to carry out what is decided here.
+#[derive(Default)]
+struct Model {
+    people: HashMap<PersonKey, Person>,
+    chunks: HashMap<u32, ImportChunk>,
+    import: Option<Import>,
+}
+
+impl Model {
+    fn person(&self, key: PersonKey) -> Person {
+        self.people
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| Person::unknown(key))
+    }
+
+    fn commit(&mut self, transaction: &Transaction) -> Result<(), ()> {
+        let holds = |expect: &Expect, rev: Option<u64>| match expect {
+            Expect::Absent => rev.is_none(),
+            Expect::Revision(wanted) => rev == Some(*wanted),
+        };
+        for step in &transaction.0 {
+            if let Step::Put(record, expect) = step {
+                let rev = match record {
+                    Record::Profile(new) => self.person(new.person).profile.map(|p| p.rev),
+                    Record::ImportChunk(new) => self.chunks.get(&new.number).map(|c| c.rev),
+                    Record::Import(_) => self.import.as_ref().map(|i| i.rev),
+                    _ => None,
+                };
+                if !holds(expect, rev) {
+                    return Err(());
+                }
+            }
+        }
+        for step in &transaction.0 {
+            if let Step::Put(record, _) = step {
+                match record.clone() {
+                    Record::Profile(new) => {
+                        let person = self
+                            .people
+                            .entry(new.person)
+                            .or_insert_with(|| Person::unknown(new.person));
+                        person.profile = Some(*new);
+                    }
+                    Record::Withdrawal(new) => {
+                        let person = self.people.get_mut(&new.person).unwrap();
+                        person.withdrawal = Some(new);
+                    }
+                    Record::Tombstone(new) => {
+                        let person = self.people.get_mut(&new.person).unwrap();
+                        person.tombstone = Some(new);
+                    }
+                    Record::ImportChunk(new) => {
+                        self.chunks.insert(new.number, *new);
+                    }
+                    Record::Import(new) => self.import = Some(*new),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A person with consent for the list `news` of 2026, then changed.
+fn subscriber(address: &str, change: impl FnOnce(&mut Person)) -> Person {
+    let address = EmailAddress::parse(address).unwrap();
+    let key = scope().person(&address);
+    let since = at("2026-01-01T00:00:00Z");
+    let mut person = Person::unknown(key);
+    person.profile = Some(Profile {
+        person: key,
+        rev: 3,
+        address: address.clone(),
+        spellings: vec![address],
+        values: BTreeMap::new(),
+        lists: [(
+            ListId::parse("news").unwrap(),
+            ListConsent {
+                since,
+                basis: LegalBasis::Consent,
+                proof: Proof::Import(ImportId::parse("old").unwrap()),
+            },
+        )]
+        .into(),
+        interests: Vec::new(),
+        tracking_since: None,
+        language: Language::De,
+        customer: false,
+        created_at: since,
+        ended_on: None,
+        gone_at: None,
+    });
+    change(&mut person);
+    person
+}
+
+fn carry_out(person: &mut Person, transaction: Option<Transaction>) {
+    let mut model = Model::default();
+    model.people.insert(person.key, person.clone());
+    for step in transaction.unwrap().0 {
+        model
+            .commit(&Transaction(vec![match step {
+                // The model knows no unsubscriptions; conditions are not what is tested here.
+                Step::Put(Record::Profile(profile), _) => Step::Put(
+                    Record::Profile(profile),
+                    Expect::unchanged(person.profile.as_ref()),
+                ),
+                Step::Put(record, _) => Step::Put(record, Expect::Absent),
+                check @ Step::Check(..) => check,
+            }]))
+            .unwrap();
+    }
+    *person = model.person(person.key);
+}
+
+fn leave(person: &mut Person, list: Option<&str>, now: &str) {
+    let leaving = Leaving {
+        list: list.map(|list| ListId::parse(list).unwrap()),
+        via: UnsubscribedVia::OneClick,
+        campaign: None,
+        event: EventId::generate(at(now), &SeededEntropy::new(2)),
+        now: at(now),
+    };
+    let zone = crate::time::zone("Europe/Vienna").unwrap();
+    let transaction = consent::leave(person, &leaving, &zone);
+    carry_out(person, transaction);
+}
+
+fn tombstoned(person: &mut Person, kind: TombstoneKind, lifted: Option<&str>) {
+    let mut tombstone = Tombstone::none(person.key);
+    tombstone.at.insert(kind, at("2026-06-01T00:00:00Z"));
+    tombstone.lifted_at = lifted.map(at);
+    person.tombstone = Some(tombstone);
+    person.profile = None;
+}
+
+#[test]
+fn who_left_stays_out_and_everybody_else_is_created_or_updated() {
+    let with_other_list = |person: &mut Person| {
+        let profile = person.profile.as_mut().unwrap();
+        let consent = profile.lists[&ListId::parse("news").unwrap()].clone();
+        profile
+            .lists
+            .insert(ListId::parse("offers").unwrap(), consent);
+    };
+    type Change = Box<dyn Fn(&mut Person)>;
+    let table: Vec<(&str, Change, &str)> = vec![
+        ("nobody yet", Box::new(|p| p.profile = None), "created"),
+        ("a subscriber", Box::new(|_| {}), "updated"),
+        (
+            "one-click",
+            Box::new(|p| leave(p, None, "2026-06-01T00:00:00Z")),
+            "unsubscribed",
+        ),
+        (
+            "one-click, then the data expired",
+            Box::new(|p| {
+                leave(p, None, "2026-06-01T00:00:00Z");
+                p.profile = None;
+                p.withdrawal = None;
+            }),
+            "unsubscribed",
+        ),
+        (
+            "one list of two",
+            Box::new(move |p| {
+                with_other_list(p);
+                leave(p, Some("news"), "2026-06-01T00:00:00Z");
+            }),
+            "left_list",
+        ),
+        (
+            "the other list of two",
+            Box::new(move |p| {
+                with_other_list(p);
+                leave(p, Some("offers"), "2026-06-01T00:00:00Z");
+            }),
+            "updated",
+        ),
+        (
+            "bounced",
+            Box::new(|p| {
+                let t = consent::bar(p, Barred::Bounced, at("2026-06-01T00:00:00Z"));
+                carry_out(p, t);
+            }),
+            "bounced",
+        ),
+        (
+            "complained",
+            Box::new(|p| {
+                let t = consent::bar(p, Barred::Complained, at("2026-06-01T00:00:00Z"));
+                carry_out(p, t);
+            }),
+            "complained",
+        ),
+        (
+            "erased",
+            Box::new(|p| tombstoned(p, TombstoneKind::Erased, None)),
+            "erased",
+        ),
+        (
+            "objected",
+            Box::new(|p| tombstoned(p, TombstoneKind::Objected, None)),
+            "objected",
+        ),
+        (
+            "erased, then lifted by a double opt-in for another list",
+            Box::new(|p| {
+                tombstoned(p, TombstoneKind::Erased, Some("2026-07-01T00:00:00Z"));
+            }),
+            "created",
+        ),
+        (
+            "restricted",
+            Box::new(|p| {
+                let mut withdrawal = Withdrawal::none(p.key);
+                withdrawal.restricted_at = Some(at("2026-06-01T00:00:00Z"));
+                p.withdrawal = Some(withdrawal);
+            }),
+            "restricted",
+        ),
+        (
+            "ended by the controller",
+            Box::new(|p| p.profile.as_mut().unwrap().ended_on = Some(date(2027, 1, 30))),
+            "relationship_ended",
+        ),
+    ];
+    let file = "email,first_name\nerika@x.example,Erika\n";
+    let (import, chunks) = import_of(file, LegalBasis::Consent, None);
+    let (_, row) = &rows(&import, &chunks[0], file)[0];
+    for (name, change, expected) in table {
+        let person = subscriber("erika@x.example", |person| change(person));
+        let before = person.profile.clone();
+        let outcome = match decide(&person, row.as_ref().unwrap(), &import, Language::De) {
+            Decision::Skip(reason) => reason.code(),
+            Decision::Write { profile, outcome } => {
+                assert_eq!(
+                    profile.rev,
+                    before.map_or(1, |before| before.rev + 1),
+                    "{name}"
+                );
+                assert!(
+                    profile
+                        .active_lists(person.withdrawal.as_ref())
+                        .contains(&import.list),
+                    "{name}"
+                );
+                outcome.name()
+            }
+        };
+        assert_eq!(outcome, expected, "{name}");
+    }
+}
+
+#[test]
+fn consent_from_before_a_withdrawal_is_void_and_later_consent_is_not() {
+    let file = "email\nerika@x.example\n";
+    // Erased on 1 June, lifted since by a double opt-in for another list.
+    let person = subscriber("erika@x.example", |person| {
+        tombstoned(person, TombstoneKind::Erased, Some("2026-07-01T00:00:00Z"));
+    });
+    for (day, skipped) in [
+        (None, false),
+        (Some(date(2026, 5, 31)), true),
+        (Some(date(2026, 6, 1)), true),
+        (Some(date(2026, 6, 2)), false),
+    ] {
+        let (import, chunks) = import_of(file, LegalBasis::Consent, day);
+        let (_, row) = &rows(&import, &chunks[0], file)[0];
+        let decision = decide(&person, row.as_ref().unwrap(), &import, Language::De);
+        let expected = Decision::Skip(SkipReason::WithdrawnSince);
+        assert_eq!(decision == expected, skipped, "{day:?}");
+    }
+}
+
+#[test]
+fn transactional_imports_get_no_list_mail_and_take_none_away() {
+    let file = "email\nerika@x.example\n";
+    let (import, chunks) = import_of(file, LegalBasis::Transactional, None);
+    let (_, row) = &rows(&import, &chunks[0], file)[0];
+    let row = row.as_ref().unwrap();
+    let unknown = Person::unknown(scope().person(&row.address));
+    for (person, active) in [(unknown, 0), (subscriber("erika@x.example", |_| {}), 1)] {
+        let Decision::Write { profile, .. } = decide(&person, row, &import, Language::De) else {
+            panic!("written");
+        };
+        assert_eq!(profile.active_lists(None).len(), active);
+    }
+}
+
+#[test]
+fn an_empty_cell_leaves_a_field_and_a_filled_one_rectifies_it() {
+    let value = |profile: &Profile, key: &str| {
+        profile
+            .values
+            .get(&crate::id::FieldKey::parse(key).unwrap())
+            .map(crate::form::FieldValue::reveal)
+    };
+    let file = "email,first_name,last_name,customer_number\nErika@x.example,,Muster,00042\n";
+    let (import, chunks) = import_of(file, LegalBasis::Consent, None);
+    let (_, row) = &rows(&import, &chunks[0], file)[0];
+    let person = subscriber("erika@x.example", |person| {
+        let values = serde_json::from_str(r#"{"first_name":"Erika","last_name":"Alt"}"#);
+        person.profile.as_mut().unwrap().values = values.unwrap();
+    });
+    let Decision::Write { profile, .. } =
+        decide(&person, row.as_ref().unwrap(), &import, Language::De)
+    else {
+        panic!("written");
+    };
+    for (key, expected) in [
+        ("first_name", "Erika"),
+        ("last_name", "Muster"),
+        ("customer_number", "00042"),
+    ] {
+        assert_eq!(value(&profile, key).as_deref(), Some(expected), "{key}");
+    }
+    // The consent and the spelling stay those of before.
+    let before = person.profile.unwrap();
+    assert_eq!(
+        (profile.lists, profile.address),
+        (before.lists, before.address)
+    );
+}
+
+/// Works on a chunk as the handler does; `stop_after` steps it dies.
+fn work(model: &mut Model, number: u32, file: &str, live: usize, stop_after: usize) {
+    let scope = scope();
+    let import = model.import.clone().unwrap();
+    let all = rows(&import, &model.chunks[&number], file);
+    for _ in 0..stop_after {
+        let chunk = model.chunks[&number].clone();
+        if chunk.is_complete() {
+            let import = model.import.clone().unwrap();
+            if let Some(transaction) = import.close(&chunk, at(NOW)) {
+                model.commit(&transaction).unwrap();
+            }
+            return;
+        }
+        let next = chunk.next_rows(&all, live);
+        let people = chunk
+            .people(&scope, next)
+            .into_iter()
+            .map(|key| (key, model.person(key)))
+            .collect();
+        let batch = chunk.step(&scope, &import, Language::De, next, &people);
+        assert!(batch.transaction.0.len() <= 100);
+        model.commit(&batch.transaction).unwrap();
+    }
+}
+
+#[test]
+fn every_row_has_one_outcome_however_often_a_worker_dies_and_comes_back() {
+    let mut file = "email,date_of_birth\n".to_owned();
+    for row in 0..1_001 {
+        match row % 7 {
+            // A repetition of the row before, a broken address, a broken date.
+            1 => file.push_str(&format!("P{}@x.example,\n", row - 1)),
+            2 => file.push_str("nobody,\n"),
+            3 => file.push_str(&format!("p{row}@x.example,31.12.1999\n")),
+            // Comes again in the last row but one, chunks later.
+            _ if row == 4 => file.push_str("again@x.example,\n"),
+            _ if row == 999 => file.push_str("AGAIN@x.example,\n"),
+            _ => file.push_str(&format!("p{row}@x.example,\n")),
+        }
+    }
+    let mut reports = Vec::new();
+    for (live, stop_after) in [(25, 1_000), (25, 1), (1, 7), (7, 3)] {
+        let (import, chunks) = import_of(&file, LegalBasis::Consent, None);
+        assert_eq!(import.chunks, 3);
+        let mut model = Model {
+            chunks: chunks
+                .into_iter()
+                .map(|chunk| (chunk.number, chunk))
+                .collect(),
+            import: Some(import),
+            ..Model::default()
+        };
+        // The last chunk first: the order of work decides nothing.
+        for _ in 0..700 {
+            for number in [2, 0, 1] {
+                work(&mut model, number, &file, live, stop_after);
+            }
+            if !model.import.as_ref().unwrap().is_open() {
+                break;
+            }
+        }
+        let import = model.import.clone().unwrap();
+        assert_eq!(
+            (import.state, import.tally.rows()),
+            (ImportState::Finished, 1_001)
+        );
+        assert_eq!(
+            (
+                import.tally.created,
+                import.tally.skipped,
+                import.tally.failed
+            ),
+            (571, 144, 286)
+        );
+        assert_eq!(model.people.len(), 571);
+        // Nobody was written twice.
+        assert!(
+            model
+                .people
+                .values()
+                .all(|p| p.profile.as_ref().unwrap().rev == 1)
+        );
+        let report: Vec<_> = (0..3).flat_map(|n| model.chunks[&n].report()).collect();
+        assert_eq!(report.len(), 1_001);
+        assert_eq!(report[999].row, 1_001);
+        assert_eq!(report[999].code.as_deref(), Some("repeated_in_file"));
+        reports.push(report);
+    }
+    assert!(reports.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_writes_nobody() {
+    let file = "email\nerika@x.example\nmax@x.example\nnobody\n";
+    let (mut import, chunks) = import_of(file, LegalBasis::Consent, None);
+    import.dry_run = true;
+    let mut model = Model {
+        chunks: chunks
+            .into_iter()
+            .map(|chunk| (chunk.number, chunk))
+            .collect(),
+        import: Some(import),
+        ..Model::default()
+    };
+    work(&mut model, 0, file, 25, 10);
+    let import = model.import.unwrap();
+    assert_eq!((import.tally.created, import.tally.failed), (2, 1));
+    assert!(model.people.is_empty());
+}
+
+#[test]
+fn a_file_without_rows_is_finished_at_once_and_an_ended_import_stays_as_it_is() {
+    let (import, chunks) = import_of("email\n", LegalBasis::Consent, None);
+    assert_eq!((import.state, chunks.len()), (ImportState::Finished, 0));
+    assert!(import.begun().is_none());
+    assert!(
+        import
+            .given_up(ImportFailure::FileMissing, at(NOW))
+            .is_none()
+    );
+
+    let (import, mut chunks) = import_of("email\nnobody\n", LegalBasis::Consent, None);
+    assert!(import.close(&chunks[0], at(NOW)).is_none(), "not complete");
+    chunks[0].runs.push(Run {
+        rows: 1,
+        outcome: Outcome::Failed,
+        code: None,
+    });
+    assert!(import.close(&chunks[0], at(NOW)).is_some());
+    let failed = import
+        .given_up(ImportFailure::FileDamaged, at(NOW))
+        .unwrap();
+    assert!(failed.close(&chunks[0], at(NOW)).is_none());
+}
+
+#[test]
+fn provenance_needs_a_source_and_a_known_basis() {
+    let good = ClaimedProvenance {
+        source: Some("Messe Wien"),
+        legal_basis: Some("consent"),
+        ..ClaimedProvenance::default()
+    };
+    let today = date(2027, 1, 31);
+    let long = "x".repeat(MAX_SOURCE_CHARACTERS + 1);
+    for (claimed, problems) in [
+        (good, &[][..]),
+        (
+            ClaimedProvenance {
+                consented_on: Some("2027-01-31"),
+                proof: Some("Formular 7"),
+                ..good
+            },
+            &[],
+        ),
+        (
+            ClaimedProvenance::default(),
+            &[("source", "missing"), ("legal_basis", "missing")],
+        ),
+        (
+            ClaimedProvenance {
+                source: Some(" "),
+                ..good
+            },
+            &[("source", "empty")],
+        ),
+        (
+            ClaimedProvenance {
+                source: Some("a\r\nb"),
+                ..good
+            },
+            &[("source", "control_character")],
+        ),
+        (
+            ClaimedProvenance {
+                source: Some(&long),
+                ..good
+            },
+            &[("source", "too_long")],
+        ),
+        (
+            ClaimedProvenance {
+                legal_basis: Some("COI"),
+                ..good
+            },
+            &[("legal_basis", "unknown")],
+        ),
+        (
+            ClaimedProvenance {
+                proof: Some("COI"),
+                ..good
+            },
+            &[("proof", "ambiguous_opt_in")],
+        ),
+        (
+            ClaimedProvenance {
+                source: Some("Confirmed Opt-In"),
+                ..good
+            },
+            &[("source", "ambiguous_opt_in")],
+        ),
+        (
+            ClaimedProvenance {
+                consented_on: Some("2027-02-01"),
+                ..good
+            },
+            &[("consented_on", "in_the_future")],
+        ),
+        (
+            ClaimedProvenance {
+                consented_on: Some("31.01.2027"),
+                ..good
+            },
+            &[("consented_on", "invalid")],
+        ),
+        (
+            ClaimedProvenance {
+                consented_on: Some("20270131"),
+                ..good
+            },
+            &[("consented_on", "invalid")],
+        ),
+        (
+            ClaimedProvenance {
+                consented_on: Some(""),
+                ..good
+            },
+            &[("consented_on", "invalid")],
+        ),
+    ] {
+        let found = Provenance::parse(claimed, today).err().unwrap_or_default();
+        assert_eq!(found, problems, "{claimed:?}");
+    }
+}
+
+#[test]
+fn rows_that_need_nobody_travel_with_the_next_who_does() {
+    let file = "email\nbad\na@x.example\nbad\nb@x.example\nbad\n";
+    let (import, chunks) = import_of(file, LegalBasis::Consent, None);
+    let all = rows(&import, &chunks[0], file);
+    assert!(matches!(all[0].1, Err(RowError::Address(_))));
+    for (live, taken) in [(1, 3), (2, 5), (25, 5)] {
+        assert_eq!(chunks[0].next_rows(&all, live).len(), taken, "{live}");
+    }
+}
