@@ -2,6 +2,8 @@
 //!
 //! What is done about a key is the caller's part; until it is done the key stays in its hour.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 use rundbrief::key::{AccountScope, Key};
 use rundbrief::record::{DUE_SHARDS, DueWork, Expect, Stored};
@@ -9,7 +11,7 @@ use rundbrief::time::DueHour;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Trouble};
-use crate::store::WriteError;
+use crate::store::{DuePosition, WriteError};
 
 /// Hours to look back when there is no cursor yet: a restored table may be older than its cursor.
 const FIRST_LOOK_BACK_HOURS: i64 = 48;
@@ -40,6 +42,141 @@ impl Stored for Cursor {
     }
 }
 
+/// Hours asked at the same time: a walk over years of empty hours, after a long stop, takes
+/// seconds.
+const HOURS_AT_ONCE: i64 = 8;
+/// Keys of one page.
+const PAGE: i32 = 250;
+
+/// A walk over everything that is due, page by page.
+pub struct Walk<'a> {
+    app: &'a App,
+    work: DueWork,
+    now: Timestamp,
+    cursor: Option<Cursor>,
+    /// The hour of now.
+    last: DueHour,
+    /// The next hour to ask for.
+    hour: DueHour,
+    ready: VecDeque<Ready>,
+    first_with_something: Option<DueHour>,
+}
+
+/// What the index has said and nobody has taken yet.
+struct Ready {
+    hour: DueHour,
+    keys: Vec<Key>,
+    next: Option<DuePosition>,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins where the last walk left something behind.
+    ///
+    /// # Errors
+    /// When the cursor cannot be read.
+    pub async fn begin(app: &'a App, work: DueWork, now: Timestamp) -> Result<Self, Trouble> {
+        let last = DueHour::of(now);
+        let cursor: Option<Cursor> = app.store.get(&Cursor::key(work), now).await?;
+        let hour = cursor
+            .as_ref()
+            .map_or(DueHour(last.0 - FIRST_LOOK_BACK_HOURS), |cursor| {
+                cursor.hour
+            });
+        Ok(Self {
+            app,
+            work,
+            now,
+            cursor,
+            last,
+            hour,
+            ready: VecDeque::new(),
+            first_with_something: None,
+        })
+    }
+
+    /// The next keys whose time has come; `None` at the end. They stay in the index until
+    /// something is done about them.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+        loop {
+            while let Some(ready) = self.ready.pop_front() {
+                if let Some(next) = ready.next {
+                    let page = self.app.store.due(&next, self.now, PAGE).await?;
+                    self.ready.push_front(Ready {
+                        hour: ready.hour,
+                        keys: page.keys,
+                        next: page.next,
+                    });
+                }
+                if !ready.keys.is_empty() {
+                    self.first_with_something.get_or_insert(ready.hour);
+                    return Ok(Some(ready.keys));
+                }
+            }
+            if self.hour > self.last {
+                return Ok(None);
+            }
+            self.look_ahead().await?;
+        }
+    }
+
+    async fn look_ahead(&mut self) -> Result<(), Trouble> {
+        let end = DueHour(self.hour.0 + HOURS_AT_ONCE).min(self.last.next());
+        let (work, now, store) = (self.work, self.now, &self.app.store);
+        let asked = (self.hour.0..end.0).flat_map(|hour| {
+            (0..DUE_SHARDS).map(move |shard| async move {
+                let hour = DueHour(hour);
+                let page = store
+                    .due(&DuePosition::first(work, hour, shard), now, PAGE)
+                    .await?;
+                Ok::<_, Trouble>(Ready {
+                    hour,
+                    keys: page.keys,
+                    next: page.next,
+                })
+            })
+        });
+        self.ready
+            .extend(futures::future::try_join_all(asked).await?);
+        self.hour = end;
+        Ok(())
+    }
+
+    /// Ends the walk, wherever it is: the next one begins at the first hour that had something.
+    ///
+    /// # Errors
+    /// When the cursor cannot be written.
+    pub async fn end(self) -> Result<(), Trouble> {
+        // The hour before this one stays in view: another machine's clock may be a little behind.
+        let reached = self
+            .first_with_something
+            .or_else(|| self.ready.front().map(|ready| ready.hour))
+            .unwrap_or(self.hour)
+            .min(DueHour(self.last.0 - 1));
+        if self
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.hour == reached)
+        {
+            return Ok(());
+        }
+        let moved = Cursor {
+            rev: self.cursor.as_ref().map_or(1, |cursor| cursor.rev + 1),
+            work: self.work,
+            hour: reached,
+        };
+        let key = Cursor::key(self.work);
+        let expect = Expect::unchanged(self.cursor.as_ref());
+        match self.app.store.put_at(&key, &moved, expect, self.now).await {
+            // Another walk moved it: both looked at the same hours.
+            Ok(()) | Err(WriteError::Conflict) => Ok(()),
+            Err(WriteError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+}
+
 /// Calls `each` with every key whose time has come, at most `limit` of them; returns how many.
 ///
 /// # Errors
@@ -51,69 +188,16 @@ pub async fn walk(
     limit: usize,
     mut each: impl AsyncFnMut(Key) -> Result<(), Trouble>,
 ) -> Result<usize, Trouble> {
-    let last = DueHour::of(now);
-    let cursor: Option<Cursor> = app.store.get(&Cursor::key(work), now).await?;
-    let mut hour = cursor
-        .as_ref()
-        .map_or(DueHour(last.0 - FIRST_LOOK_BACK_HOURS), |cursor| {
-            cursor.hour
-        });
-    let mut first_with_something = None;
+    let mut walk = Walk::begin(app, work, now).await?;
     let mut count = 0;
-    while hour <= last {
-        for shard in 0..DUE_SHARDS {
-            let room = limit.saturating_sub(count);
-            if room == 0 {
-                break;
-            }
-            let keys = app
-                .store
-                .due(
-                    work,
-                    hour,
-                    shard,
-                    now,
-                    i32::try_from(room.min(1_000)).unwrap_or(1_000),
-                )
-                .await?;
-            if !keys.is_empty() {
-                first_with_something.get_or_insert(hour);
-            }
-            for key in keys {
-                each(key).await?;
-                count += 1;
-            }
-        }
-        if count >= limit {
-            first_with_something.get_or_insert(hour);
-            break;
-        }
-        hour = hour.next();
-    }
-    // The hour before this one stays in view: another machine's clock may be a little behind.
-    let reached = first_with_something
-        .unwrap_or(last)
-        .min(DueHour(last.0 - 1));
-    let moved = Cursor {
-        rev: cursor.as_ref().map_or(1, |cursor| cursor.rev + 1),
-        work,
-        hour: reached,
-    };
-    if cursor.as_ref().is_none_or(|cursor| cursor.hour != reached) {
-        match app
-            .store
-            .put_at(
-                &Cursor::key(work),
-                &moved,
-                Expect::unchanged(cursor.as_ref()),
-                now,
-            )
-            .await
-        {
-            // Another walk moved it: both looked at the same hours.
-            Ok(()) | Err(WriteError::Conflict) => {}
-            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+    while count < limit
+        && let Some(keys) = walk.next().await?
+    {
+        for key in keys.into_iter().take(limit - count) {
+            each(key).await?;
+            count += 1;
         }
     }
+    walk.end().await?;
     Ok(count)
 }

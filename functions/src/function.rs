@@ -145,9 +145,11 @@ where
 pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Failure> {
     match name {
         "admin" => crate::admin::handle(app, event).await,
+        "backup" => crate::backup::handle(app, event).await,
         "confirm" => crate::confirm::handle(app, event).await,
         "import" => crate::import::handle(app, event).await,
         "notice" => crate::notice::handle(app, event).await,
+        "retention" => crate::retention::handle(app, event).await,
         "signup" => crate::signup::handle(app, event).await,
         "unsubscribe" => crate::unsubscribe::handle(app, event).await,
         _ => Err(Failure::UnknownFunction),

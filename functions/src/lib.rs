@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app;
 pub mod aws;
+pub mod backup;
 pub mod confirm;
 pub mod due;
 pub mod function;
@@ -14,6 +15,7 @@ pub mod notice;
 pub mod page;
 mod person_link;
 pub mod problem;
+pub mod retention;
 pub mod settings;
 pub mod signup;
 pub mod store;

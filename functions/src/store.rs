@@ -3,6 +3,7 @@
 //! The one place that turns records into items, and the one place that knows what expired means:
 //! in every read and in every condition an expired item is absent (T-04).
 
+mod expire;
 mod expression;
 mod guard;
 mod item;
@@ -22,8 +23,10 @@ use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::Person;
 use rundbrief::record::{Expect, Stored};
 
+pub use self::expire::Ending;
 pub use self::guard::GuardAnswer;
-pub use self::page::{Page, Range};
+pub(crate) use self::item::{kind, plain};
+pub use self::page::{DuePage, DuePosition, Page, Range};
 use crate::app::Trouble;
 use crate::aws::Clients;
 use crate::settings::Settings;
@@ -172,7 +175,7 @@ impl Store {
         expect: Expect,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let item = item::item(key, record)?;
+        let item = item::findable(item::item(key, record)?, now);
         let condition = expression::condition(expect, now);
         let result = self
             .client()

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod address;
+pub mod archive;
 pub mod campaign;
 pub mod consent;
 pub mod crypto;
@@ -21,7 +22,9 @@ pub mod page_language;
 pub mod person;
 pub mod personal;
 pub mod plain_text;
+pub mod policy;
 pub mod record;
+pub mod retention;
 pub mod setup;
 pub mod sign_up;
 pub mod subscriber_file;

@@ -49,6 +49,28 @@ pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
     Ok(item)
 }
 
+/// What was due before `now` goes into the index's hour of now: walks have left the hours behind
+/// it, and something that is over when it is written (a relationship that ended last year) would
+/// never be found there.
+pub(super) fn findable(mut item: Item, now: Timestamp) -> Item {
+    let Some(Ok(partition)) = item.get("due_shard").map(AttributeValue::as_s) else {
+        return item;
+    };
+    let mut parts = partition.splitn(3, '#');
+    if let (Some(work), Some(Ok(hour)), Some(shard)) = (
+        parts.next(),
+        parts.next().map(str::parse::<i64>),
+        parts.next(),
+    ) {
+        let present = DueHour::of(now).0;
+        if hour < present {
+            let moved = format!("{work}#{present}#{shard}");
+            item.insert("due_shard".to_owned(), AttributeValue::S(moved));
+        }
+    }
+    item
+}
+
 /// Spreads one hour's items over the shards, the same for the same key.
 fn shard(key: &Key) -> u8 {
     let sum = key
@@ -70,8 +92,19 @@ pub(super) fn record<T: DeserializeOwned>(item: Item) -> Result<T, Trouble> {
     })
 }
 
+/// An item's own fields as JSON, members in the order of their names: without its place, its
+/// entry in the index and its TTL, which follow from them.
+pub(crate) fn plain(mut item: Item) -> Result<serde_json::Value, Trouble> {
+    for name in ["pk", "sk", "due_shard", "due_at", EXPIRES_AT] {
+        item.remove(name);
+    }
+    let mut fields: serde_json::Value = record(item)?;
+    fields.sort_all_objects();
+    Ok(fields)
+}
+
 /// The item's kind.
-pub(super) fn kind(item: &Item) -> Option<&str> {
+pub(crate) fn kind(item: &Item) -> Option<&str> {
     item.get("kind")?.as_s().ok().map(String::as_str)
 }
 
@@ -81,5 +114,29 @@ pub(super) fn is_present(item: &Item, now: Timestamp) -> bool {
         Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at > now.as_second()),
         Some(_) => false,
         None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_already_is_put_where_the_next_walk_looks() {
+        let now: Timestamp = "2027-03-01T10:30:00Z".parse().unwrap();
+        let present = DueHour::of(now).0;
+        for (hour, expected) in [
+            (present - 9_000, present),
+            (present - 1, present),
+            (present, present),
+            (present + 1, present + 1),
+        ] {
+            let due = AttributeValue::S(format!("expire#{hour}#3"));
+            let item = Item::from([("due_shard".to_owned(), due)]);
+            let moved = findable(item, now);
+            let expected = AttributeValue::S(format!("expire#{expected}#3"));
+            assert_eq!(moved["due_shard"], expected);
+        }
+        assert!(findable(Item::new(), now).is_empty());
     }
 }

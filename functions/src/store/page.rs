@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use rundbrief::id::PersonKey;
+use rundbrief::id::{AccountId, PersonKey};
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::record::{DUE_SHARDS, DueWork, Stored};
 use rundbrief::time::DueHour;
@@ -164,38 +164,42 @@ impl Store {
             .collect()
     }
 
-    /// Keys whose time has come, by the `due` index: at most `limit` of one hour and shard. The
+    /// One page of keys whose time has come, by the `due` index, in the order of their times. The
     /// index lags and may name what has changed: read the item again before acting.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub async fn due(
         &self,
-        work: DueWork,
-        hour: DueHour,
-        shard: u8,
+        position: &DuePosition,
         now: Timestamp,
         limit: i32,
-    ) -> Result<Vec<Key>, Trouble> {
-        debug_assert!(shard < DUE_SHARDS);
+    ) -> Result<DuePage, Trouble> {
+        debug_assert!(position.shard < DUE_SHARDS);
+        let partition = position.work.partition(position.hour, position.shard);
         let answer = self
             .client()
             .query()
             .table_name(self.name(Table::Main))
             .index_name("due")
             .key_condition_expression("due_shard = :shard AND due_at <= :now")
-            .expression_attribute_values(":shard", AttributeValue::S(work.partition(hour, shard)))
+            .expression_attribute_values(":shard", AttributeValue::S(partition))
             .expression_attribute_values(
                 ":now",
                 AttributeValue::N(now.as_millisecond().to_string()),
             )
+            .set_exclusive_start_key(position.after.clone())
             .limit(limit)
             .send()
             .await
             .map_err(|error| trouble(&error, "query due"))?;
         let text =
             |item: &Item, name: &str| item.get(name).and_then(|value| value.as_s().ok().cloned());
-        Ok(answer
+        let next = answer.last_evaluated_key.map(|after| DuePosition {
+            after: Some(after),
+            ..position.clone()
+        });
+        let keys = answer
             .items
             .unwrap_or_default()
             .iter()
@@ -206,6 +210,70 @@ impl Store {
                     sk: text(found, "sk")?,
                 })
             })
-            .collect())
+            .collect();
+        Ok(DuePage { keys, next })
     }
+
+    /// One page of the identifiers of all accounts, also of those that are gone.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn accounts(
+        &self,
+        after: Option<String>,
+        limit: i32,
+        now: Timestamp,
+    ) -> Result<Page<AccountId>, Trouble> {
+        let range = Range {
+            table: Table::Main,
+            pk: Key::directory_partition(),
+            prefix: String::new(),
+            after,
+            limit,
+        };
+        let page = self.item_page(&range, now).await?;
+        let items = page
+            .items
+            .iter()
+            .filter_map(|found| AccountId::parse(found.get("sk")?.as_s().ok()?).ok())
+            .collect();
+        Ok(Page {
+            items,
+            next: page.next,
+        })
+    }
+}
+
+/// A place in the `due` index.
+#[derive(Debug, Clone)]
+pub struct DuePosition {
+    /// What must happen.
+    pub work: DueWork,
+    /// The hour.
+    pub hour: DueHour,
+    /// The hour's shard.
+    pub shard: u8,
+    /// Go on behind this entry.
+    after: Option<Item>,
+}
+
+impl DuePosition {
+    /// The beginning of an hour's shard.
+    pub fn first(work: DueWork, hour: DueHour, shard: u8) -> Self {
+        Self {
+            work,
+            hour,
+            shard,
+            after: None,
+        }
+    }
+}
+
+/// A page of the `due` index.
+#[derive(Debug, Clone)]
+pub struct DuePage {
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<DuePosition>,
 }

@@ -12,12 +12,10 @@ const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// Functions that the template names and nobody has written yet. To be emptied.
 const WITHOUT_BINARY: &[&str] = &[
     "admin",
-    "backup",
     "campaign",
     "confirm",
     "feedback",
     "notice",
-    "retention",
     "send",
     "signup",
     "unsubscribe",

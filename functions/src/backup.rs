@@ -1,0 +1,210 @@
+//! `backup`: the daily archive of each account, one queue message per account and partition.
+//!
+//! Reads the table and writes objects; deleting them is `retention`'s part. Any message may come
+//! twice or again: a part is written once, and whoever has the last one asks for the rest.
+
+mod finish;
+mod objects;
+mod part;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rundbrief::archive::{Archive, ArchivePart, PartName};
+use rundbrief::id::{AccountId, BackupId, Partition};
+use rundbrief::key::AccountScope;
+use rundbrief::message::{BackupMessage, MESSAGE_VERSION};
+use rundbrief::record::Expect;
+use serde_json::{Value, json};
+
+use crate::app::{App, Trouble};
+use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::settings::InvalidSetting;
+use crate::store::WriteError;
+
+/// Accounts per page of the directory.
+const ACCOUNTS: i32 = 100;
+
+/// Handles the schedule's call or an SQS event.
+///
+/// # Errors
+/// When the event has another shape or a service does not answer.
+pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
+    if event.get("Records").is_some() {
+        return function::queue(&app, event, take).await;
+    }
+    let now = app.now();
+    // A firing that comes twice names the same time, and so the same archives.
+    let scheduled = event
+        .get("scheduled")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(now);
+    Ok(begin_all(&app, scheduled).await?)
+}
+
+/// Names an archive by the second it was asked for.
+pub fn name(asked_at: Timestamp, suffix: &str) -> Result<BackupId, Trouble> {
+    let stamp = asked_at.strftime("%Y%m%dt%H%M%Sz");
+    BackupId::parse(&format!("bak_{stamp}{suffix}")).map_err(|_| Trouble::Damaged)
+}
+
+/// Begins the archive of every account.
+async fn begin_all(app: &App, scheduled: Timestamp) -> Result<Value, Trouble> {
+    let id = name(scheduled, "")?;
+    let (mut begun, mut failure, mut after) = (0_usize, None, None);
+    loop {
+        let page = app.store.accounts(after, ACCOUNTS, app.now()).await?;
+        for account in &page.items {
+            match begin_one(app, account, &id).await {
+                Ok(one) => begun += usize::from(one),
+                // The others are not to go without; the schedule's retry comes back to this one.
+                Err(trouble) => {
+                    tracing::error!(%account, %trouble, "an archive could not be begun");
+                    failure = Some(trouble);
+                }
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    match failure {
+        Some(trouble) => Err(trouble),
+        None => Ok(json!({"id": id, "accounts": begun})),
+    }
+}
+
+async fn begin_one(app: &App, account: &AccountId, id: &BackupId) -> Result<bool, Trouble> {
+    match scope(app, account, app.now()).await? {
+        Some(scope) => begin(app, &scope, id, app.now()).await,
+        None => Ok(false),
+    }
+}
+
+async fn scope(
+    app: &App,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<Option<AccountScope>, Trouble> {
+    let Some(account) = app.store.account(account, now).await? else {
+        return Ok(None);
+    };
+    Ok(account.scope(&app.keys().await?.secrets, now))
+}
+
+/// Begins an archive, or asks again for one that is not complete; `false` when there is nothing
+/// to do. Its entry is written before anything else, so that nothing of it can be forgotten.
+///
+/// # Errors
+/// When the store or the queue does not answer.
+pub async fn begin(
+    app: &App,
+    scope: &AccountScope,
+    id: &BackupId,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let archive = Archive::begin(scope.account().clone(), id.clone(), now);
+    match app.store.put(scope, &archive, Expect::Absent, now).await {
+        Ok(()) => {}
+        Err(WriteError::Conflict) => {
+            let known: Option<Archive> = app.store.get(&Archive::place(scope, id), now).await?;
+            if known.is_none_or(|known| known.manifest.is_some() || known.is_over(now)) {
+                return Ok(false);
+            }
+        }
+        Err(WriteError::Trouble(trouble)) => return Err(trouble),
+    }
+    let asked = Partition::all().map(|partition| ask(app, scope, id, Some(partition.number())));
+    futures::future::try_join_all(asked).await?;
+    Ok(true)
+}
+
+async fn ask(
+    app: &App,
+    scope: &AccountScope,
+    id: &BackupId,
+    partition: Option<u8>,
+) -> Result<(), Trouble> {
+    let setting = InvalidSetting("BACKUP_QUEUE_URL");
+    let queue = app.settings.backup_queue_url.as_deref().ok_or(setting)?;
+    let message = BackupMessage {
+        v: MESSAGE_VERSION,
+        account: scope.account().clone(),
+        backup: id.clone(),
+        partition,
+    };
+    app.enqueue(queue, &message).await
+}
+
+async fn take(app: &App, message: QueueMessage) -> Verdict {
+    let asked = serde_json::from_str::<BackupMessage>(&message.body)
+        .ok()
+        .filter(|message| message.v == MESSAGE_VERSION)
+        .and_then(|message| Some((PartName::of(message.partition)?, message)));
+    let Some((name, message)) = asked else {
+        tracing::error!("a message is no request for a part of an archive; it is dropped");
+        return Verdict::Done;
+    };
+    match work(app, &message, name).await {
+        Ok(()) => Verdict::Done,
+        Err(trouble) => {
+            tracing::warn!(account = %message.account, backup = %message.backup, %trouble, "a part of an archive could not be written yet");
+            Verdict::Again
+        }
+    }
+}
+
+async fn work(app: &App, message: &BackupMessage, name: PartName) -> Result<(), Trouble> {
+    let now = app.now();
+    let Some(scope) = scope(app, &message.account, now).await? else {
+        return Ok(());
+    };
+    let place = Archive::place(&scope, &message.backup);
+    let Some(archive) = app.store.get::<Archive>(&place, now).await? else {
+        return Ok(());
+    };
+    if archive.manifest.is_some() || archive.is_over(now) {
+        return Ok(());
+    }
+    let mut parts = parts(app, &scope, &archive, now).await?;
+    if !parts.iter().any(|part| part.part == name) {
+        if name == PartName::Configuration && !Archive::has_all_people(&parts) {
+            // Too early: whoever writes the last of the people asks again.
+            return Ok(());
+        }
+        let sets = part::write(app, &scope, &archive, name, now).await?;
+        let part = ArchivePart::new(archive.id.clone(), name, sets, now);
+        match app.store.put(&scope, &part, Expect::Absent, now).await {
+            // Somebody else wrote it meanwhile: theirs counts.
+            Ok(()) | Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+        parts = self::parts(app, &scope, &archive, now).await?;
+    }
+    match name {
+        PartName::Configuration => finish::finish(app, &scope, &archive, &parts, now).await,
+        PartName::People(_) => {
+            let configured = parts
+                .iter()
+                .any(|part| part.part == PartName::Configuration);
+            if Archive::has_all_people(&parts) && !configured {
+                ask(app, &scope, &archive.id, None).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn parts(
+    app: &App,
+    scope: &AccountScope,
+    archive: &Archive,
+    now: Timestamp,
+) -> Result<Vec<ArchivePart>, Trouble> {
+    let prefix = ArchivePart::prefix(&archive.id);
+    app.store
+        .all(&scope.configuration_partition(), &prefix, now)
+        .await
+}

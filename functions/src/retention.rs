@@ -1,0 +1,216 @@
+//! `retention`: hourly, deletes what is due and leaves a report in numbers.
+//!
+//! What is due is already absent to everybody else; here it goes for good, TTL being only the
+//! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
+
+mod objects;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use rundbrief::archive::Archive;
+use rundbrief::id::{AccountId, EventId};
+use rundbrief::key::Key;
+use rundbrief::policy::Store as Kind;
+use rundbrief::record::{DueWork, Expect};
+use rundbrief::retention::{DeletionReport, Tally, Verdict, verdict};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::app::{App, Trouble};
+use crate::due::Walk;
+use crate::function::Failure;
+use crate::store::WriteError;
+
+/// How much one run does.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Items to look at.
+    pub items: usize,
+    /// How long to begin something new; the rest of the function's 600 s is for ending it.
+    pub time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            items: 100_000,
+            time: Duration::from_secs(500),
+        }
+    }
+}
+
+/// Items worked on at the same time.
+const AT_ONCE: usize = 16;
+
+/// Handles the schedule's call.
+///
+/// # Errors
+/// When a service does not answer; the next run goes on.
+pub async fn handle(app: Arc<App>, _event: Value) -> Result<Value, Failure> {
+    Ok(run(&app, Bounds::default()).await?)
+}
+
+/// What a run has done so far.
+#[derive(Default)]
+struct Run {
+    examined: usize,
+    failed: usize,
+    archives: usize,
+    objects: usize,
+    more: bool,
+    deleted: Tally,
+    by_account: BTreeMap<AccountId, Tally>,
+}
+
+/// What became of one key.
+enum Outcome {
+    /// This run deleted it, with so many objects if it was an archive.
+    Deleted { kind: String, objects: usize },
+    /// It stays, or is gone already.
+    Left,
+    /// It could not be deleted this time.
+    Failed,
+}
+
+/// Deletes what is due, within `bounds`; answers with the report.
+///
+/// # Errors
+/// When the index does not answer or the report cannot be written.
+pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
+    let now = app.now();
+    let stop_at = Instant::now() + bounds.time;
+    let mut run = Run::default();
+    // An unsent mail's record stands under the time of its next attempt, not of its end.
+    for work in [DueWork::Expire, DueWork::Outbox] {
+        let mut walk = Walk::begin(app, work, now).await?;
+        loop {
+            if run.examined >= bounds.items || Instant::now() >= stop_at {
+                run.more = true;
+                break;
+            }
+            let Some(keys) = walk.next().await? else {
+                break;
+            };
+            sweep(app, keys, now, &mut run).await;
+        }
+        walk.end().await?;
+    }
+    if run.failed > 0 {
+        tracing::error!(
+            failed = run.failed,
+            "some of what is due could not be deleted"
+        );
+    }
+    report(app, run, now).await
+}
+
+async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {
+    let mut outcomes = futures::stream::iter(keys)
+        .map(|key| async move {
+            let outcome = look_at(app, &key, now).await;
+            (key, outcome)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((key, outcome)) = outcomes.next().await {
+        run.examined += 1;
+        match outcome {
+            Ok(Outcome::Deleted { kind, objects }) => {
+                run.deleted.count(&kind);
+                run.archives += usize::from(Kind::Archive.kinds().contains(&kind.as_str()));
+                run.objects += objects;
+                if let Some(account) = account_of(&key) {
+                    run.by_account.entry(account).or_default().count(&kind);
+                }
+            }
+            Ok(Outcome::Left) => {}
+            Ok(Outcome::Failed) | Err(_) => run.failed += 1,
+        }
+    }
+}
+
+/// The account whose item this is.
+fn account_of(key: &Key) -> Option<AccountId> {
+    let account = key.pk.strip_prefix("A#")?.split('#').next()?;
+    AccountId::parse(account).ok()
+}
+
+async fn look_at(app: &App, key: &Key, now: Timestamp) -> Result<Outcome, Trouble> {
+    let Some(ending) = app.store.ending(key).await? else {
+        return Ok(Outcome::Left);
+    };
+    match verdict(&ending.kind, ending.expires_at, now) {
+        Verdict::Keep => Ok(Outcome::Left),
+        Verdict::DeleteArchive => archive(app, key, ending.kind, now).await,
+        Verdict::Delete => {
+            if app.store.delete_expired(key, now).await? {
+                Ok(Outcome::Deleted {
+                    kind: ending.kind,
+                    objects: 0,
+                })
+            } else {
+                Ok(Outcome::Left)
+            }
+        }
+    }
+}
+
+/// An archive's objects first, then its entry: were it the other way round, a run that is cut
+/// short would leave objects that nothing names.
+async fn archive(app: &App, key: &Key, kind: String, now: Timestamp) -> Result<Outcome, Trouble> {
+    let Some(archive) = app.store.get_even_expired::<Archive>(key).await? else {
+        return Ok(Outcome::Left);
+    };
+    if !archive.is_over(now) {
+        return Ok(Outcome::Left);
+    }
+    let objects = objects::delete_all(app, &archive.object_prefix()).await?;
+    match app.store.delete(key, archive.rev).await {
+        Ok(()) => Ok(Outcome::Deleted { kind, objects }),
+        Err(WriteError::Conflict) => Ok(Outcome::Failed),
+        Err(WriteError::Trouble(trouble)) => Err(trouble),
+    }
+}
+
+/// Keeps the report, of the whole run and of each account it touched, and answers with it.
+async fn report(app: &App, run: Run, now: Timestamp) -> Result<Value, Trouble> {
+    let id = EventId::generate(now, app.entropy.as_ref());
+    for (account, deleted) in run.by_account {
+        let report = DeletionReport::new(id, Some(account.clone()), now, deleted);
+        let scope = match app.store.account(&account, now).await? {
+            Some(account) => account.scope(&app.keys().await?.secrets, now),
+            None => None,
+        };
+        // An account that is gone has nobody to report to; the run's own report counts it.
+        if let Some(scope) = scope {
+            kept(app.store.put(&scope, &report, Expect::Absent, now).await)?;
+        }
+    }
+    let answer = json!({
+        "id": id.to_string(),
+        "from": now,
+        "until": app.now(),
+        "examined": run.examined,
+        "deleted": run.deleted,
+        "archives_deleted": run.archives,
+        "objects_deleted": run.objects,
+        "failed": run.failed,
+        "more": run.more,
+    });
+    let report = DeletionReport::new(id, None, now, run.deleted);
+    let key = DeletionReport::place(id);
+    kept(app.store.put_at(&key, &report, Expect::Absent, now).await)?;
+    Ok(answer)
+}
+
+fn kept(result: Result<(), WriteError>) -> Result<(), Trouble> {
+    match result {
+        Ok(()) => Ok(()),
+        // The run's number is random: nothing else can be there.
+        Err(WriteError::Conflict) => Err(Trouble::Contended),
+        Err(WriteError::Trouble(trouble)) => Err(trouble),
+    }
+}

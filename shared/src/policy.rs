@@ -1,0 +1,494 @@
+//! What is stored, how long, who deletes it, and whether an archive holds it: DESIGN's table as
+//! one declared policy.
+//!
+//! Declares only. Whatever reads, sweeps, exports or archives asks here; every answer is an
+//! exhaustive match, so a new store does not compile until it has given each.
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use crate::archive::ArchiveSet;
+use crate::time::{plus_days, plus_seconds};
+
+/// Everything that is stored, in a table, in the bucket or as a copy of either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Store {
+    /// A controller's account, with what its keys are derived from.
+    Account,
+    /// The entry of an account in the list of all.
+    Directory,
+    /// A key of the management API, hashed.
+    ApiKey,
+    /// A list.
+    List,
+    /// A declared field.
+    Field,
+    /// A sign-up setup.
+    Setup,
+    /// An interest.
+    Interest,
+    /// A target group.
+    TargetGroup,
+    /// A template.
+    Template,
+    /// A personalisation helper.
+    Helper,
+    /// A dynamic content.
+    DynamicContent,
+    /// A subscriber's data.
+    Profile,
+    /// What a subscriber withdrew.
+    Withdrawal,
+    /// What must outlive a profile.
+    Tombstone,
+    /// A sign-up nobody has confirmed, or that led to nothing.
+    PendingSignUp,
+    /// The evidence of a sign-up that led to a subscriber.
+    SignUp,
+    /// The evidence of leaving.
+    Unsubscription,
+    /// A mail to one person that was promised.
+    Outbox,
+    /// A campaign: definition, frozen content, control item, arcs.
+    Campaign,
+    /// A campaign's send ledger: who was mailed, and what came of it.
+    Ledger,
+    /// An import: its state and what became of each line.
+    Import,
+    /// An imported file.
+    ImportFile,
+    /// An exported file.
+    ExportFile,
+    /// An account's archive: its objects and its catalogue entry.
+    Archive,
+    /// What one part of an archive has written so far.
+    ArchivePart,
+    /// A counter of the sign-up limits, under a keyed hash.
+    GuardCounter,
+    /// The remembered answer to a request that may be repeated.
+    IdempotencyKey,
+    /// What a run of the sweeper deleted, in numbers.
+    DeletionReport,
+    /// Where a walk of the `due` index has come to.
+    DueCursor,
+    /// Point-in-time recovery of the main table.
+    FullCopy,
+    /// The functions' logs.
+    Log,
+}
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// As long as the account it belongs to.
+    WithAccount,
+    /// As long as the platform runs: it says nothing of anybody.
+    WithPlatform,
+    /// For a period after an event, never longer than the account.
+    For(Event, Period),
+}
+
+/// What a period begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It was written.
+    Written,
+    /// The visitor sent the form.
+    SignedUp,
+    /// The relationship with the subscriber, or the account, ended.
+    RelationshipEnded,
+    /// The campaign ended.
+    CampaignEnded,
+    /// The account was closed.
+    AccountClosed,
+}
+
+/// A length of time, with the setting that may change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// Days of exactly 24 hours.
+    Days {
+        /// How many.
+        days: u32,
+        /// The setting, and the most it may say.
+        setting: Option<(&'static str, u32)>,
+    },
+    /// Calendar months.
+    Months {
+        /// How many.
+        months: u32,
+        /// The setting, and the most it may say.
+        setting: Option<(&'static str, u32)>,
+    },
+    /// Hours.
+    Hours(u32),
+}
+
+/// Who deletes it when its time has come. The first is the promise, the rest backstops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletedBy {
+    /// The hourly sweeper, the table's TTL behind it.
+    Sweeper,
+    /// The hourly sweeper, each version of each object first, then the entry; a lifecycle rule
+    /// and the TTL behind it.
+    SweeperWithObjects,
+    /// The table's TTL alone: it is absent at once and holds no personal data in clear.
+    TimeToLive,
+    /// The bucket's lifecycle rule.
+    Lifecycle,
+    /// The end of the account it belongs to.
+    AccountClosure,
+    /// Whoever may change it, through the API.
+    Controller,
+    /// The service that keeps it, by its configuration in the template.
+    Service,
+    /// Nobody; it is overwritten.
+    Nobody,
+}
+
+/// Whether an account's archive holds it (S-23 to S-25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InArchive {
+    /// In this set.
+    Set(ArchiveSet),
+    /// Not, for this reason.
+    No(&'static str),
+}
+
+const SECRET: &str = "secrets never enter an archive (S-25)";
+const CAMPAIGN: &str = "campaign data and statistics are excluded (S-24)";
+const OPERATION: &str = "it serves the running platform only";
+const NAMED_BY_NOBODY: &str = "it is none of the sets that an archive is made of (S-23)";
+
+const fn days(days: u32) -> Period {
+    Period::Days {
+        days,
+        setting: None,
+    }
+}
+
+impl Store {
+    /// All stores.
+    pub const ALL: [Self; 31] = [
+        Self::Account,
+        Self::Directory,
+        Self::ApiKey,
+        Self::List,
+        Self::Field,
+        Self::Setup,
+        Self::Interest,
+        Self::TargetGroup,
+        Self::Template,
+        Self::Helper,
+        Self::DynamicContent,
+        Self::Profile,
+        Self::Withdrawal,
+        Self::Tombstone,
+        Self::PendingSignUp,
+        Self::SignUp,
+        Self::Unsubscription,
+        Self::Outbox,
+        Self::Campaign,
+        Self::Ledger,
+        Self::Import,
+        Self::ImportFile,
+        Self::ExportFile,
+        Self::Archive,
+        Self::ArchivePart,
+        Self::GuardCounter,
+        Self::IdempotencyKey,
+        Self::DeletionReport,
+        Self::DueCursor,
+        Self::FullCopy,
+        Self::Log,
+    ];
+
+    /// How long it is kept.
+    pub const fn kept(self) -> Kept {
+        match self {
+            Self::Account => Kept::For(
+                Event::AccountClosed,
+                Period::Months {
+                    months: 1,
+                    setting: None,
+                },
+            ),
+            // S-08: one calendar month after the end. The account's own end comes first where it
+            // is earlier (S-09): nothing in an account that is gone is read.
+            Self::Profile => Kept::For(
+                Event::RelationshipEnded,
+                Period::Months {
+                    months: 1,
+                    setting: None,
+                },
+            ),
+            Self::PendingSignUp => Kept::For(
+                Event::SignedUp,
+                Period::Days {
+                    days: 7,
+                    setting: Some(("confirm_days of the setup", 14)),
+                },
+            ),
+            // A sent one is kept a day against duplicates of its message; an unsent one is given
+            // up with its sign-up.
+            Self::Outbox => Kept::For(Event::Written, days(14)),
+            Self::Ledger => Kept::For(
+                Event::CampaignEnded,
+                Period::Months {
+                    months: 12,
+                    setting: Some(("ledger_months of the account", 12)),
+                },
+            ),
+            Self::DeletionReport => Kept::For(
+                Event::Written,
+                Period::Months {
+                    months: 12,
+                    setting: None,
+                },
+            ),
+            Self::GuardCounter | Self::IdempotencyKey | Self::ImportFile => {
+                Kept::For(Event::Written, Period::Hours(24))
+            }
+            Self::ExportFile => Kept::For(Event::Written, days(7)),
+            // S-22: exactly two weeks, not a second more or less (T-06).
+            Self::Archive => Kept::For(Event::Written, days(14)),
+            // As long as a message of the backup queue may live: later nothing completes it.
+            Self::ArchivePart => Kept::For(Event::Written, days(4)),
+            Self::FullCopy => Kept::For(Event::Written, days(7)),
+            Self::Log => Kept::For(Event::Written, days(14)),
+            Self::Directory
+            | Self::ApiKey
+            | Self::List
+            | Self::Field
+            | Self::Setup
+            | Self::Interest
+            | Self::TargetGroup
+            | Self::Template
+            | Self::Helper
+            | Self::DynamicContent
+            | Self::Withdrawal
+            | Self::Tombstone
+            | Self::SignUp
+            | Self::Unsubscription
+            | Self::Campaign
+            | Self::Import => Kept::WithAccount,
+            Self::DueCursor => Kept::WithPlatform,
+        }
+    }
+
+    /// Who deletes it.
+    pub const fn deleted_by(self) -> DeletedBy {
+        match self {
+            Self::Profile
+            | Self::PendingSignUp
+            | Self::Outbox
+            | Self::Ledger
+            | Self::ArchivePart
+            | Self::DeletionReport => DeletedBy::Sweeper,
+            Self::Archive => DeletedBy::SweeperWithObjects,
+            Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
+            Self::ImportFile | Self::ExportFile => DeletedBy::Lifecycle,
+            Self::ApiKey
+            | Self::List
+            | Self::Field
+            | Self::Setup
+            | Self::Interest
+            | Self::TargetGroup
+            | Self::Template
+            | Self::Helper
+            | Self::DynamicContent => DeletedBy::Controller,
+            Self::Account
+            | Self::Directory
+            | Self::Withdrawal
+            | Self::Tombstone
+            | Self::SignUp
+            | Self::Unsubscription
+            | Self::Campaign
+            | Self::Import => DeletedBy::AccountClosure,
+            Self::FullCopy | Self::Log => DeletedBy::Service,
+            Self::DueCursor => DeletedBy::Nobody,
+        }
+    }
+
+    /// Whether an account's archive holds it, and where.
+    pub const fn in_archive(self) -> InArchive {
+        match self {
+            Self::Profile | Self::Withdrawal => InArchive::Set(ArchiveSet::Subscribers),
+            // The unconfirmed ones too: a restore keeps their links working, and drops what has
+            // expired by then (T-05).
+            Self::PendingSignUp | Self::SignUp => InArchive::Set(ArchiveSet::SignUps),
+            Self::Unsubscription => InArchive::Set(ArchiveSet::Unsubscriptions),
+            Self::TargetGroup => InArchive::Set(ArchiveSet::TargetGroups),
+            Self::Interest => InArchive::Set(ArchiveSet::Interests),
+            Self::Template => InArchive::Set(ArchiveSet::Templates),
+            Self::Helper => InArchive::Set(ArchiveSet::Helpers),
+            Self::DynamicContent => InArchive::Set(ArchiveSet::DynamicContents),
+            Self::List => InArchive::Set(ArchiveSet::Lists),
+            Self::Field => InArchive::Set(ArchiveSet::Fields),
+            Self::Setup => InArchive::Set(ArchiveSet::Setups),
+            Self::Account | Self::ApiKey => InArchive::No(SECRET),
+            Self::Campaign | Self::Ledger => InArchive::No(CAMPAIGN),
+            Self::Tombstone => {
+                InArchive::No("a table of its own keeps them longer than any copy (T-02, T-03)")
+            }
+            Self::Import | Self::ImportFile | Self::ExportFile => InArchive::No(NAMED_BY_NOBODY),
+            Self::Directory
+            | Self::Outbox
+            | Self::Archive
+            | Self::ArchivePart
+            | Self::GuardCounter
+            | Self::IdempotencyKey
+            | Self::DeletionReport
+            | Self::DueCursor
+            | Self::FullCopy
+            | Self::Log => InArchive::No(OPERATION),
+        }
+    }
+
+    /// The `kind`s of items that belong to it; none for what is no item of a table.
+    ///
+    /// A sign-up has one kind, whatever it has come to.
+    pub const fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Account => &["account"],
+            Self::Directory => &["directory"],
+            Self::ApiKey => &["key"],
+            Self::List => &["list"],
+            Self::Field => &["field"],
+            Self::Setup => &["setup"],
+            Self::Interest => &["interest"],
+            Self::TargetGroup => &["target_group"],
+            Self::Template => &["template"],
+            Self::Helper => &["helper"],
+            Self::DynamicContent => &["dynamic_content"],
+            Self::Profile => &["profile"],
+            Self::Withdrawal => &["withdrawal"],
+            Self::Tombstone => &["tombstone"],
+            Self::PendingSignUp | Self::SignUp => &["sign_up"],
+            Self::Unsubscription => &["unsubscription"],
+            Self::Outbox => &["outbox"],
+            Self::Campaign => &["campaign", "content", "control", "arc", "running"],
+            Self::Ledger => &["entry"],
+            Self::Import => &["import", "import_chunk", "import_row"],
+            Self::Archive => &["backup"],
+            Self::ArchivePart => &["backup_part"],
+            Self::IdempotencyKey => &["idempotency"],
+            Self::DeletionReport => &["deletion_report"],
+            Self::DueCursor => &["due_cursor"],
+            // A counter has no kind: nothing reads it but its own update.
+            Self::GuardCounter
+            | Self::ImportFile
+            | Self::ExportFile
+            | Self::FullCopy
+            | Self::Log => &[],
+        }
+    }
+
+    /// The stores whose items have this kind.
+    pub fn of_kind(kind: &str) -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(move |store| store.kinds().contains(&kind))
+    }
+}
+
+impl Period {
+    /// When the period is over that began at `start`; months are counted in `zone`.
+    pub fn after(self, start: Timestamp, zone: &TimeZone) -> Timestamp {
+        match self {
+            Self::Hours(hours) => plus_seconds(start, i64::from(hours) * 3_600),
+            Self::Days { days, .. } => plus_days(start, days),
+            Self::Months { months, .. } => start
+                .to_zoned_datetime(zone.clone())
+                .checked_add(i64::from(months).months())
+                .map_or(Timestamp::MAX, |end| end.timestamp()),
+        }
+    }
+}
+
+impl Kept {
+    /// When something written at `start` is due, where that is all it depends on.
+    pub fn until(self, start: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::For(Event::Written, period) => Some(period.after(start, &TimeZone::UTC)),
+            Self::For(..) | Self::WithAccount | Self::WithPlatform => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_store_stands_in_the_list_of_all_once() {
+        let mut all = Store::ALL.to_vec();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), Store::ALL.len());
+        // The last variant: whoever adds one behind it must raise the list's length.
+        assert_eq!(Store::Log as usize + 1, all.len());
+    }
+
+    #[test]
+    fn each_set_of_an_archive_comes_from_a_store_and_no_secret_or_campaign_does() {
+        for set in ArchiveSet::ALL {
+            assert!(
+                Store::ALL
+                    .iter()
+                    .any(|store| store.in_archive() == InArchive::Set(set)),
+                "{set:?}"
+            );
+        }
+        for store in [
+            Store::Account,
+            Store::ApiKey,
+            Store::Campaign,
+            Store::Ledger,
+            Store::Tombstone,
+            Store::Log,
+        ] {
+            assert!(matches!(store.in_archive(), InArchive::No(_)), "{store:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_sweeper_promises_has_an_end_and_items() {
+        for store in Store::ALL {
+            if matches!(
+                store.deleted_by(),
+                DeletedBy::Sweeper | DeletedBy::SweeperWithObjects | DeletedBy::TimeToLive
+            ) {
+                assert!(matches!(store.kept(), Kept::For(..)), "{store:?}");
+                assert!(
+                    !store.kinds().is_empty() || store == Store::GuardCounter,
+                    "{store:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_archive_is_kept_two_weeks_to_the_second_and_a_report_twelve_months() {
+        for (store, start, end) in [
+            (
+                Store::Archive,
+                "2027-03-20T00:00:01Z",
+                "2027-04-03T00:00:01Z",
+            ),
+            (
+                Store::Archive,
+                "2027-10-23T23:59:59Z",
+                "2027-11-06T23:59:59Z",
+            ),
+            (
+                Store::DeletionReport,
+                "2028-02-29T01:00:00Z",
+                "2029-02-28T01:00:00Z",
+            ),
+        ] {
+            let due = store.kept().until(start.parse().unwrap());
+            assert_eq!(due, Some(end.parse().unwrap()), "{store:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the sweeper decides about something that is due, and the report it leaves.
+//!
+//! Finding what is due and deleting it is the function's part.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, EventId};
+use crate::key::{AccountScope, Key};
+use crate::policy::{DeletedBy, Store};
+use crate::record::{Due, DueWork, Stored};
+
+/// What is to be done about an item that the index named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its time has not come, or came and was put off: leave it.
+    Keep,
+    /// Delete it, unless it was put off meanwhile.
+    Delete,
+    /// It is an archive's entry: its objects go first.
+    DeleteArchive,
+}
+
+/// What to do about an item of this kind with this end.
+///
+/// Whatever has an end that is over is absent everywhere (T-04), so it may go, whatever it is.
+/// What goes with a profile: nothing. Withdrawal, tombstone and evidence have their own terms.
+pub fn verdict(kind: &str, expires_at: Option<Timestamp>, now: Timestamp) -> Verdict {
+    let with_objects =
+        Store::of_kind(kind).any(|store| store.deleted_by() == DeletedBy::SweeperWithObjects);
+    match expires_at {
+        _ if with_objects => Verdict::DeleteArchive,
+        Some(at) if at.as_second() <= now.as_second() => Verdict::Delete,
+        Some(_) | None => Verdict::Keep,
+    }
+}
+
+/// What one run deleted, by kind: numbers only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally(pub BTreeMap<String, u64>);
+
+impl Tally {
+    /// One more of this kind.
+    pub fn count(&mut self, kind: &str) {
+        *self.0.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+/// The proof of a run: of one account's part of it, or of the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletionReport {
+    /// Which run.
+    pub run: EventId,
+    /// Whose items; none for the whole run.
+    #[serde(default)]
+    pub account: Option<AccountId>,
+    /// 1: written once.
+    pub rev: u64,
+    /// When the run began.
+    pub at: Timestamp,
+    /// What was deleted.
+    pub deleted: Tally,
+    /// When it counts as absent.
+    pub gone_at: Timestamp,
+}
+
+impl DeletionReport {
+    /// A report of what a run that began at `at` deleted.
+    pub fn new(run: EventId, account: Option<AccountId>, at: Timestamp, deleted: Tally) -> Self {
+        Self {
+            run,
+            account,
+            rev: 1,
+            at,
+            deleted,
+            gone_at: Store::DeletionReport
+                .kept()
+                .until(at)
+                .unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Where the report of a whole run is.
+    pub fn place(run: EventId) -> Key {
+        Key::global("deletions", run.to_string())
+    }
+}
+
+impl Stored for DeletionReport {
+    const KIND: &'static str = "deletion_report";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        match self.account {
+            Some(_) => scope.configuration(Self::KIND, &self.run.to_string()),
+            None => Self::place(self.run),
+        }
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.gone_at)
+    }
+
+    fn due(&self) -> Option<Due> {
+        Some(Due {
+            work: DueWork::Expire,
+            at: self.gone_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_over_goes_and_an_archive_goes_with_its_objects() {
+        let now: Timestamp = "2027-03-01T00:00:00Z".parse().unwrap();
+        let at = |text: &str| Some(text.parse().unwrap());
+        for (kind, expires_at, expected) in [
+            ("profile", at("2027-03-01T00:00:00Z"), Verdict::Delete),
+            ("profile", at("2027-03-01T00:00:01Z"), Verdict::Keep),
+            ("profile", None, Verdict::Keep),
+            ("sign_up", at("2020-01-01T00:00:00Z"), Verdict::Delete),
+            ("outbox", at("2027-02-01T00:00:00Z"), Verdict::Delete),
+            ("something_new", at("2027-02-01T00:00:00Z"), Verdict::Delete),
+            ("backup", at("2027-03-03T00:00:00Z"), Verdict::DeleteArchive),
+        ] {
+            assert_eq!(
+                verdict(kind, expires_at, now),
+                expected,
+                "{kind} {expires_at:?}"
+            );
+        }
+    }
+}
