@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod field;
 mod idempotency;
+mod import;
 mod interest;
 mod key;
 mod list;
@@ -94,7 +95,8 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(field::routes())
         .merge(list::routes())
         .merge(interest::routes())
-        .merge(setup::routes());
+        .merge(setup::routes())
+        .merge(import::routes());
     Router::new()
         .nest(PREFIX, routes)
         .fallback(async || Refused::from(Problem::NOT_FOUND))

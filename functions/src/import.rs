@@ -18,7 +18,7 @@ use rundbrief::setup::List;
 use rundbrief::subscriber_file::RowError;
 use serde_json::Value;
 
-pub(crate) use self::file::{object_key, store};
+pub(crate) use self::file::keep;
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure, QueueMessage, Verdict};
 use crate::store::WriteError;

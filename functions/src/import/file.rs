@@ -17,12 +17,12 @@ use crate::settings::InvalidSetting;
 const KEPT_DAYS: u32 = 1;
 
 /// Where an import's file is kept.
-pub(crate) fn object_key(account: &AccountId, import: &ImportId) -> String {
+fn object_key(account: &AccountId, import: &ImportId) -> String {
     format!("imports/{account}/{import}.csv")
 }
 
 /// Stores an import's file.
-pub(crate) async fn store(
+pub(crate) async fn keep(
     app: &App,
     account: &AccountId,
     import: &ImportId,

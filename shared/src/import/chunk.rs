@@ -87,8 +87,13 @@ impl ImportChunk {
             repeated,
             runs: Vec::new(),
             closed: false,
-            gone_at: plus_days(now, REPORT_DAYS),
+            gone_at: Self::gone_at(now),
         }
+    }
+
+    /// From when on the report of an import taken at `created_at` is gone.
+    pub fn gone_at(created_at: Timestamp) -> Timestamp {
+        plus_days(created_at, REPORT_DAYS)
     }
 
     /// Where the chunk is kept.
