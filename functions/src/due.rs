@@ -177,27 +177,26 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Calls `each` with every key whose time has come, at most `limit` of them; returns how many.
+/// The keys whose time has come, oldest hour first, at most `limit` of them.
+///
+/// A list and no callback: a future that holds an async closure cannot be shown to be `Send`.
 ///
 /// # Errors
-/// When the index does not answer, or with the first error of `each`.
-pub async fn walk(
+/// When the index does not answer.
+pub async fn keys(
     app: &App,
     work: DueWork,
     now: Timestamp,
     limit: usize,
-    mut each: impl AsyncFnMut(Key) -> Result<(), Trouble>,
-) -> Result<usize, Trouble> {
+) -> Result<Vec<Key>, Trouble> {
     let mut walk = Walk::begin(app, work, now).await?;
-    let mut count = 0;
-    while count < limit
+    let mut all = Vec::new();
+    while all.len() < limit
         && let Some(keys) = walk.next().await?
     {
-        for key in keys.into_iter().take(limit - count) {
-            each(key).await?;
-            count += 1;
-        }
+        all.extend(keys);
     }
+    all.truncate(limit);
     walk.end().await?;
-    Ok(count)
+    Ok(all)
 }

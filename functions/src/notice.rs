@@ -255,17 +255,11 @@ async fn hand_over(
 pub async fn requeue_due(app: &App, now: Timestamp) -> Result<usize, Trouble> {
     let setting = InvalidSetting("NOTICE_QUEUE_URL");
     let queue = app.settings.notice_queue_url.as_deref().ok_or(setting)?;
-    due::walk(
-        app,
-        DueWork::Outbox,
-        now,
-        REQUEUE_LIMIT,
-        async |key| match message_of(&key) {
-            Some(message) => app.enqueue(queue, &message).await,
-            None => Ok(()),
-        },
-    )
-    .await
+    let keys = due::keys(app, DueWork::Outbox, now, REQUEUE_LIMIT).await?;
+    for message in keys.iter().filter_map(message_of) {
+        app.enqueue(queue, &message).await?;
+    }
+    Ok(keys.len())
 }
 
 /// The message that belongs to an outbox record's key.

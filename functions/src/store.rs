@@ -3,6 +3,7 @@
 //! The one place that turns records into items, and the one place that knows what expired means:
 //! in every read and in every condition an expired item is absent (T-04).
 
+mod campaign;
 mod expire;
 mod expression;
 mod guard;
@@ -23,6 +24,7 @@ use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::Person;
 use rundbrief::record::{Expect, Stored};
 
+pub(crate) use self::campaign::{Claim, Happened};
 pub use self::expire::Ending;
 pub use self::guard::GuardAnswer;
 pub(crate) use self::item::{kind, plain};

@@ -1,0 +1,193 @@
+//! Scheduling, pausing, resuming, cancelling: each a decision of the domain, carried out.
+//!
+//! A decision is made again when somebody else changed the campaign meanwhile.
+
+use jiff::Timestamp;
+use rundbrief::account::Account;
+use rundbrief::campaign::control::{Control, PauseReason};
+use rundbrief::campaign::{Campaign, Problem, Refusal};
+use rundbrief::id::CampaignId;
+use rundbrief::key::AccountScope;
+use rundbrief::record::{Expect, Record, Transaction};
+
+use super::start;
+use crate::app::{App, Trouble};
+use crate::store::WriteError;
+
+/// How often a decision is made again: slots change the control item many times a second.
+const ATTEMPTS: usize = 25;
+
+/// Why a campaign was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such campaign.
+    #[error("no such campaign")]
+    NotFound,
+    /// The campaign's state does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A service did not do what was asked.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+/// Plans a campaign for `at`, after checking that it could be sent as it is.
+///
+/// # Errors
+/// [`Refusal::NotReady`] when it could not; when it has started.
+pub async fn schedule(
+    app: &App,
+    account: &Account,
+    scope: &AccountScope,
+    id: &CampaignId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    let campaign: Campaign = app
+        .store
+        .get(&scope.configuration("campaign", id.as_str()), now)
+        .await?
+        .ok_or(ChangeError::NotFound)?;
+    campaign.editable()?;
+    start::check(app, account, scope, &campaign, now).await?;
+    decide(app, scope, id, now, |campaign, _| {
+        Ok(alone(campaign, campaign.scheduled(at, now)?))
+    })
+    .await
+}
+
+/// Sends a campaign as soon as possible: at the next minute.
+///
+/// # Errors
+/// As [`schedule`].
+pub async fn send_now(
+    app: &App,
+    account: &Account,
+    scope: &AccountScope,
+    id: &CampaignId,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    schedule(app, account, scope, id, now, now).await
+}
+
+/// Puts a scheduled campaign back into draft.
+///
+/// # Errors
+/// When it has started.
+pub async fn unschedule(
+    app: &App,
+    scope: &AccountScope,
+    id: &CampaignId,
+    problem: Option<Problem>,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    decide(app, scope, id, now, |campaign, _| {
+        Ok(alone(campaign, campaign.unscheduled(problem)?))
+    })
+    .await
+}
+
+/// Holds a campaign; from the answer on, each running worker makes at most the one call it is at.
+///
+/// # Errors
+/// When it is not being sent.
+pub async fn pause(
+    app: &App,
+    scope: &AccountScope,
+    id: &CampaignId,
+    why: PauseReason,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    decide(app, scope, id, now, |campaign, control| {
+        let control = control.ok_or(Refusal::NotStarted)?;
+        Ok(campaign.pause(control, why, now)?)
+    })
+    .await
+}
+
+/// Lets a paused campaign go on.
+///
+/// # Errors
+/// When it is not paused.
+pub async fn resume(
+    app: &App,
+    scope: &AccountScope,
+    id: &CampaignId,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    decide(app, scope, id, now, |campaign, control| {
+        let control = control.ok_or(Refusal::NotStarted)?;
+        Ok(campaign.resume(control, now)?)
+    })
+    .await
+}
+
+/// Ends a campaign for good; one that has not started yet goes back into draft.
+///
+/// # Errors
+/// When it is over, or a draft.
+pub async fn cancel(
+    app: &App,
+    scope: &AccountScope,
+    id: &CampaignId,
+    now: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    use rundbrief::campaign::CampaignState::{Draft, Scheduled};
+    decide(app, scope, id, now, |campaign, control| {
+        match (campaign.state, control) {
+            (Draft, _) => Err(Refusal::NotStarted.into()),
+            (Scheduled, None) => Ok(alone(campaign, campaign.unscheduled(None)?)),
+            (_, Some(control)) => Ok(campaign.cancel(scope.account(), control, now)?),
+            (_, None) => Err(Refusal::NotStarted.into()),
+        }
+    })
+    .await
+}
+
+/// A change of the campaign item alone.
+fn alone(before: &Campaign, after: Campaign) -> Transaction {
+    let mut transaction = Transaction::default();
+    transaction.put(
+        Record::Campaign(Box::new(after)),
+        Expect::Revision(before.rev),
+    );
+    transaction
+}
+
+/// Reads, decides, writes; again when what was read has changed.
+pub(super) async fn decide(
+    app: &App,
+    scope: &AccountScope,
+    id: &CampaignId,
+    now: Timestamp,
+    decision: impl Fn(&Campaign, Option<&Control>) -> Result<Transaction, ChangeError>,
+) -> Result<Campaign, ChangeError> {
+    let key = scope.configuration("campaign", id.as_str());
+    for _ in 0..ATTEMPTS {
+        let campaign: Campaign = app
+            .store
+            .get(&key, now)
+            .await?
+            .ok_or(ChangeError::NotFound)?;
+        let control: Option<Control> = app
+            .store
+            .get(&scope.campaign(id, Control::SORT_KEY), now)
+            .await?;
+        let transaction = decision(&campaign, control.as_ref())?;
+        if transaction.0.is_empty() {
+            return Ok(campaign);
+        }
+        match app.store.commit(scope, &transaction, now).await {
+            Ok(()) => {
+                let changed = transaction.0.into_iter().find_map(|step| match step {
+                    rundbrief::record::Step::Put(Record::Campaign(campaign), _) => Some(*campaign),
+                    _ => None,
+                });
+                return Ok(changed.unwrap_or(campaign));
+            }
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+        }
+    }
+    Err(Trouble::Contended.into())
+}
