@@ -87,7 +87,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be written or too many take slots at once.
-    pub(crate) async fn take_slot(
+    pub async fn take_slot(
         &self,
         scope: &AccountScope,
         mut known: Control,

@@ -6,6 +6,7 @@
     reason = "all of this binary is tests, but clippy spares only the test functions themselves"
 )]
 
+mod campaign;
 mod policy;
 mod template;
 mod trace;
