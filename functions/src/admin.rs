@@ -16,6 +16,9 @@ mod listing;
 mod resource;
 mod sender_domains;
 mod setup;
+mod sign_up;
+mod subscriber;
+mod template;
 
 use std::sync::{Arc, LazyLock};
 
@@ -96,7 +99,10 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(list::routes())
         .merge(interest::routes())
         .merge(setup::routes())
-        .merge(import::routes());
+        .merge(import::routes())
+        .merge(template::routes())
+        .merge(subscriber::routes())
+        .merge(sign_up::routes());
     Router::new()
         .nest(PREFIX, routes)
         .fallback(async || Refused::from(Problem::NOT_FOUND))

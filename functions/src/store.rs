@@ -10,6 +10,7 @@ mod guard;
 mod item;
 mod page;
 mod people;
+mod people_page;
 mod transaction;
 
 use std::collections::HashMap;

@@ -3,8 +3,9 @@
 //! Decides only: takes what was read, answers with the transaction to carry out. Every decision
 //! depends on what it read by a condition, so two at once cannot both stand.
 
+mod controller;
+
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::form::{FieldValue, Submission};
@@ -19,8 +20,10 @@ use crate::personal::{ClientIp, PersonalText};
 use crate::record::{Expect, Record, Transaction};
 use crate::setup::{FormDefinition, Mode};
 use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
-use crate::time::{day_in, one_month_after, plus_days, to_millisecond};
+use crate::time::{day_in, plus_days, to_millisecond};
 use crate::web_address::ClaimedAddress;
+
+pub use self::controller::{ended, mark_customer, restrict};
 
 /// Where a form post came from.
 #[derive(Debug, Clone)]
@@ -536,16 +539,6 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
         Expect::unchanged(person.profile.as_ref()),
     );
     Some(transaction)
-}
-
-/// The profile of somebody whose relationship ended on this day: due one calendar month later.
-pub fn ended(profile: &Profile, on: Date, zone: &TimeZone) -> Profile {
-    Profile {
-        rev: profile.rev + 1,
-        ended_on: Some(on),
-        gone_at: Some(one_month_after(on, zone)),
-        ..profile.clone()
-    }
 }
 
 /// Why a mailbox is not to be written to any more.

@@ -15,7 +15,7 @@ use rundbrief::record::Expect;
 use serde_json::{Value, json};
 
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
-use super::answer::{Answer, Refused, created, etag, found, found_at, if_match, lost_race};
+use super::answer::{Answer, created, etag, found, found_at, if_match, lost_race};
 use super::body::{
     self, Code, MAX_BODY_OCTETS, MAX_NAME_CHARACTERS, Object, line, line_or_empty, lines, string,
     web_address, word,
@@ -253,12 +253,5 @@ fn domain(value: Value) -> Result<String, Code> {
     match EmailAddress::parse(&format!("newsletter@{name}")) {
         Ok(address) if !name.contains('@') => Ok(address.domain().to_owned()),
         _ => Err("invalid_domain"),
-    }
-}
-
-impl From<rundbrief::time::InvalidTimeZone> for Refused {
-    fn from(_: rundbrief::time::InvalidTimeZone) -> Self {
-        // An account's zone was checked when it was set.
-        Problem::INTERNAL.into()
     }
 }

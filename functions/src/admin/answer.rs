@@ -5,6 +5,7 @@
 use axum::response::{IntoResponse, Response};
 use lambda_http::Body;
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
+use rundbrief::time::InvalidTimeZone;
 use serde_json::Value;
 
 use crate::app::Trouble;
@@ -78,6 +79,13 @@ impl From<Trouble> for Refused {
 impl From<WriteError> for Refused {
     fn from(error: WriteError) -> Self {
         Problem::from(error).into()
+    }
+}
+
+impl From<InvalidTimeZone> for Refused {
+    fn from(_: InvalidTimeZone) -> Self {
+        // An account's zone was checked when it was set.
+        Problem::INTERNAL.into()
     }
 }
 

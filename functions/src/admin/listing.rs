@@ -102,6 +102,26 @@ impl Window {
             .ok_or_else(|| Refused::field("cursor", "invalid"))
     }
 
+    /// The page of a short list that was read whole, in the order of its sort keys.
+    pub(super) fn page_of<T>(
+        &self,
+        all: Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Refused> {
+        let after = self.after_in("")?;
+        let mut rest: Vec<T> = all
+            .into_iter()
+            .filter(|record| after.as_ref().is_none_or(|after| key(record) > *after))
+            .collect();
+        let more = rest.len() > self.limit;
+        rest.truncate(self.limit);
+        let next = rest
+            .last()
+            .filter(|_| more)
+            .map(|last| self.cursor(0, &key(last)));
+        Ok((rest, next))
+    }
+
     /// The cursor to go on behind this place.
     pub(super) fn cursor(&self, partition: u8, after: &str) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{}\n{partition}\n{after}", self.bound_to))

@@ -7,6 +7,7 @@
 )]
 
 mod campaign;
+mod admin_api;
 mod policy;
 mod template;
 mod trace;

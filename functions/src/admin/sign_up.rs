@@ -1,0 +1,163 @@
+//! `signups` and `unsubscriptions`: the evidence of coming and going, to be read only.
+//!
+//! Written by the functions that visitors reach.
+
+use axum::Router;
+use axum::routing::get;
+use lambda_http::http::Uri;
+use rundbrief::account::Scope;
+use rundbrief::address::EmailAddress;
+use rundbrief::id::{PersonKey, RecordId};
+use rundbrief::key::AccountScope;
+use rundbrief::person::Unsubscription;
+use rundbrief::record::Stored;
+use rundbrief::sign_up::{SignUp, SignUpState};
+use serde_json::{Value, json};
+
+use super::access::{Access, Desk};
+use super::answer::{Answer, Refused, etag, found, found_at};
+use super::listing::{Parameters, Window, listed, walk_records};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/accounts/{account}/signups", get(list))
+        .route("/accounts/{account}/signups/{id}", get(read))
+        .route("/accounts/{account}/unsubscriptions", get(unsubscriptions))
+}
+
+/// The person that `?email=` asks for: nobody where it is no address.
+pub(super) enum Asked {
+    Everybody,
+    Nobody,
+    One(PersonKey),
+}
+
+impl Asked {
+    pub(super) fn of(parameters: &Parameters, scope: &AccountScope) -> Self {
+        let Some(email) = parameters.get("email") else {
+            return Self::Everybody;
+        };
+        // No address has a space in it: a plus sign was sent as it is.
+        match EmailAddress::parse(&email.trim().replace(' ', "+")) {
+            Ok(address) => Self::One(scope.person(&address)),
+            Err(_) => Self::Nobody,
+        }
+    }
+}
+
+/// The evidence, in the shape of the contract: what is not known yet is null.
+pub(super) fn show(sign_up: &SignUp) -> Value {
+    json!({
+        "id": sign_up.id(),
+        "setup": sign_up.setup,
+        "mode": sign_up.mode,
+        "state": sign_up.state,
+        "email": sign_up.email,
+        "form_url": sign_up.form_url,
+        "form_url_claimed": sign_up.form_url_claimed,
+        "form_ip": sign_up.form_ip,
+        "confirm_ip": sign_up.confirm_ip,
+        "signed_up_at": sign_up.signed_up_at,
+        "confirmed_at": sign_up.confirmed_at,
+        "fields": sign_up.fields,
+        "lists": sign_up.lists,
+        "interests": sign_up.interests,
+        "tracking_consent": sign_up.tracking_consent,
+        "subscriber": sign_up.subscriber,
+        "form_version": sign_up.form_version,
+        "consent_wording": sign_up.consent_wording,
+        "notice_version": sign_up.notice_version,
+        "language": sign_up.language,
+        "expires_at": sign_up.gone_at,
+    })
+}
+
+pub(super) fn show_unsubscription(unsubscription: &Unsubscription) -> Value {
+    json!({
+        "id": unsubscription.id(),
+        "subscriber": unsubscription.person,
+        "at": unsubscription.at,
+        "via": unsubscription.via,
+        "lists": unsubscription.lists,
+        "all": unsubscription.all,
+        "campaign": unsubscription.campaign,
+    })
+}
+
+/// All records of a kind of one person, or a page of everybody's.
+async fn records<T: Stored>(
+    desk: &Desk,
+    parameters: &Parameters,
+    list: &str,
+    record: &str,
+    accept: impl Fn(&T) -> bool,
+) -> Result<(Vec<T>, Option<String>), Refused> {
+    let window = Window::of(parameters, desk.account.id.as_str(), list)?;
+    match Asked::of(parameters, &desk.scope) {
+        Asked::Everybody => walk_records(desk, &window, accept).await,
+        Asked::Nobody => Ok((Vec::new(), None)),
+        Asked::One(person) => {
+            let mut records: Vec<T> = desk
+                .app
+                .store
+                .records(&desk.scope, person, record, desk.now)
+                .await?;
+            records.retain(accept);
+            window.page_of(records, |record| record.key(&desk.scope).sk)
+        }
+    }
+}
+
+async fn list(access: Access, uri: Uri) -> Answer {
+    let desk = access.with(Scope::Read)?;
+    let parameters = Parameters::of(&uri);
+    let state: Option<SignUpState> = parameters
+        .get("state")
+        .map(|state| serde_json::from_value(state.into()))
+        .transpose()
+        .map_err(|_| Refused::field("state", "unknown"))?;
+    let name = format!(
+        "signups {:?} {:?}",
+        parameters.get("email"),
+        parameters.get("state")
+    );
+    let (sign_ups, next) = records(
+        &desk,
+        &parameters,
+        &name,
+        SignUp::RECORD,
+        |found: &SignUp| state.is_none_or(|state| found.state == state),
+    )
+    .await?;
+    Ok(found(&listed(sign_ups.iter().map(show).collect(), next)))
+}
+
+async fn read(access: Access) -> Answer {
+    let desk = access.with(Scope::Read)?;
+    let id: RecordId = desk.id()?;
+    let key = desk.scope.record(id.person, SignUp::RECORD, id.event);
+    let sign_up: SignUp = desk
+        .app
+        .store
+        .get(&key, desk.now)
+        .await?
+        .ok_or(Problem::NOT_FOUND)?;
+    Ok(found_at(&etag(sign_up.rev), &show(&sign_up)))
+}
+
+async fn unsubscriptions(access: Access, uri: Uri) -> Answer {
+    let desk = access.with(Scope::Read)?;
+    let parameters = Parameters::of(&uri);
+    let name = format!("unsubscriptions {:?}", parameters.get("email"));
+    let (left, next) = records(
+        &desk,
+        &parameters,
+        &name,
+        Unsubscription::RECORD,
+        |_: &Unsubscription| true,
+    )
+    .await?;
+    let items = left.iter().map(show_unsubscription).collect();
+    Ok(found(&listed(items, next)))
+}

@@ -1,0 +1,127 @@
+//! `POST subscribers/{id}/unsubscribe`, `…/restrict`, `…/end-relationship`.
+//!
+//! Each says the same when it comes again: done, and how the person stands now.
+
+use jiff::civil::Date;
+use rundbrief::account::Scope;
+use rundbrief::consent::{self, Leaving};
+use rundbrief::id::{EventId, ListId, PersonKey};
+use rundbrief::person::{Person, UnsubscribedVia};
+use rundbrief::record::{Expect, Record, Transaction};
+use serde_json::Value;
+
+use super::super::access::{Access, Desk, Sent};
+use super::super::answer::{Answer, RESTRICTED, Refused, if_match, lost_race};
+use super::super::body::{self, Code, MAX_BODY_OCTETS, string};
+use super::super::idempotency::Keep;
+use super::super::resource::ATTEMPTS;
+use super::{PATH, etag, known, shown};
+use crate::store::WriteError;
+
+/// The person as they stand; a repetition reads again instead of keeping personal data.
+async fn stands(desk: &Desk, key: PersonKey) -> Answer {
+    let person = desk.app.store.person(&desk.scope, key, desk.now).await?;
+    kept(desk, key, shown(&person)?)
+}
+
+fn kept(desk: &Desk, key: PersonKey, mut response: axum::response::Response) -> Answer {
+    response.extensions_mut().insert(Keep::Read {
+        path: desk.path(PATH, &key.to_string()),
+    });
+    Ok(response)
+}
+
+/// Commits what `decide` says of the person as read, until nobody else was faster.
+async fn decide(
+    desk: &Desk,
+    mut decide: impl FnMut(&Person) -> Result<Option<Transaction>, Refused>,
+) -> Result<PersonKey, Refused> {
+    for _ in 0..ATTEMPTS {
+        let (person, profile) = known(desk).await?;
+        if_match(&desk.headers, &etag(&profile, person.withdrawal.as_ref()))?;
+        let Some(transaction) = decide(&person)? else {
+            return Ok(person.key);
+        };
+        match desk
+            .app
+            .store
+            .commit(&desk.scope, &transaction, desk.now)
+            .await
+        {
+            Ok(()) => return Ok(person.key),
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+        }
+    }
+    Err(lost_race(&desk.headers))
+}
+
+pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Write)?;
+    let mut body = sent.object_if_any(MAX_BODY_OCTETS)?;
+    let list = body.optional("list", body::id::<ListId>);
+    let list = body.finish(Some(list))?;
+    let zone = rundbrief::time::zone(&desk.account.time_zone)?;
+    let leaving = Leaving {
+        list,
+        via: UnsubscribedVia::Controller,
+        campaign: None,
+        event: EventId::generate(desk.now, desk.app.entropy.as_ref()),
+        now: desk.now,
+    };
+    let key = decide(&desk, |person| Ok(consent::leave(person, &leaving, &zone))).await?;
+    stands(&desk, key).await
+}
+
+pub(super) async fn restrict(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Write)?;
+    sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
+    let key = decide(&desk, |person| Ok(consent::restrict(person, desk.now))).await?;
+    stands(&desk, key).await
+}
+
+pub(super) async fn end(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Write)?;
+    let mut body = sent.object(MAX_BODY_OCTETS)?;
+    let on = body.required("on", date);
+    let on = body.finish(on)?;
+    let zone = rundbrief::time::zone(&desk.account.time_zone)?;
+    let mut last = None;
+    let key = decide(&desk, |person| {
+        if person.is_restricted() {
+            return Err(RESTRICTED.into());
+        }
+        let Some(profile) = &person.profile else {
+            return Ok(None);
+        };
+        let ended = consent::ended(profile, on, &zone);
+        let mut transaction = Transaction::default();
+        transaction.put(
+            Record::Profile(Box::new(ended.clone())),
+            Expect::Revision(profile.rev),
+        );
+        transaction.check(
+            desk.scope.withdrawal(person.key),
+            Expect::unchanged(person.withdrawal.as_ref()),
+        );
+        last = Some(Person {
+            profile: Some(ended),
+            ..person.clone()
+        });
+        Ok(Some(transaction))
+    })
+    .await?;
+    // Whose month is over already is gone at once: this answer is the last that shows them.
+    match last {
+        Some(person) => kept(&desk, key, shown(&person)?),
+        None => stands(&desk, key).await,
+    }
+}
+
+fn date(value: Value) -> Result<Date, Code> {
+    let text = string(value)?;
+    if text.len() != 10 {
+        return Err("invalid_date");
+    }
+    text.parse().map_err(|_| "invalid_date")
+}

@@ -1,0 +1,222 @@
+//! What a controller may change in its relationship with a person: end it, restrict it, say
+//! that it goes on.
+//!
+//! Consent is never given here: that only people do.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::person::{Person, Profile, Tombstone, TombstoneKind, Withdrawal};
+use crate::record::{Expect, Record, Transaction};
+use crate::time::{day_in, one_month_after, to_millisecond};
+
+/// The profile of somebody whose relationship ended on this day: due one calendar month later.
+pub fn ended(profile: &Profile, on: Date, zone: &TimeZone) -> Profile {
+    Profile {
+        rev: profile.rev + 1,
+        ended_on: Some(on),
+        gone_at: Some(one_month_after(on, zone)),
+        ..profile.clone()
+    }
+}
+
+/// The profile of somebody whom the controller marks a customer, or no longer: `profile` is what
+/// else changes, and `person` what was read.
+///
+/// A customer's relationship goes on, so its end is taken back. Who is no customer any more and
+/// on no list has no relationship left: it ends today.
+pub fn mark_customer(
+    person: &Person,
+    profile: &Profile,
+    customer: bool,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Profile {
+    let marked = Profile {
+        customer,
+        ..profile.clone()
+    };
+    if customer && !profile.customer {
+        return Profile {
+            ended_on: None,
+            gone_at: None,
+            ..marked
+        };
+    }
+    let stays = marked.ended_on.is_some() || !person.active_lists().is_empty();
+    if customer || !profile.customer || stays {
+        return marked;
+    }
+    let rev = marked.rev;
+    Profile {
+        rev,
+        ..ended(&marked, day_in(now, zone), zone)
+    }
+}
+
+/// What restricting the processing of a person's data changes (Art. 18 GDPR); `None` when it is
+/// restricted already.
+///
+/// The tombstone remembers it too: a restore must not lift it.
+pub fn restrict(person: &Person, now: Timestamp) -> Option<Transaction> {
+    if person.is_restricted() {
+        return None;
+    }
+    let before = person
+        .withdrawal
+        .clone()
+        .unwrap_or_else(|| Withdrawal::none(person.key));
+    // The clock of another machine may have been ahead when it was lifted.
+    let now = to_millisecond(now);
+    let now = match before.restriction_lifted_at {
+        Some(lifted) if lifted >= now => crate::time::plus_seconds(lifted, 1),
+        _ => now,
+    };
+    let withdrawal = Withdrawal {
+        rev: before.rev + 1,
+        restricted_at: Some(now),
+        ..before
+    };
+    let before = person
+        .tombstone
+        .clone()
+        .unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone {
+        rev: before.rev + 1,
+        ..before
+    };
+    tombstone.at.insert(TombstoneKind::Restricted, now);
+    let mut transaction = Transaction::default();
+    transaction.put(
+        Record::Tombstone(tombstone),
+        Expect::unchanged(person.tombstone.as_ref()),
+    );
+    transaction.put(
+        Record::Withdrawal(withdrawal),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
+    Some(transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::address::EmailAddress;
+    use crate::id::{EventId, ListId, PersonKey};
+    use crate::page_language::Language;
+    use crate::person::{LegalBasis, ListConsent, Proof, Standing};
+    use crate::record::Step;
+    use crate::time::zone;
+
+    const KEY: PersonKey = PersonKey::from_bytes([7; 16]);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn subscriber(customer: bool, lists: bool) -> Person {
+        let address = EmailAddress::parse("somebody@shop.example").unwrap();
+        let consent = ListConsent {
+            since: at("2027-01-01T00:00:00Z"),
+            basis: LegalBasis::Consent,
+            proof: Proof::SignUp(EventId::from_bytes([1; 16])),
+        };
+        let lists = if lists {
+            BTreeMap::from([(ListId::parse("news").unwrap(), consent)])
+        } else {
+            BTreeMap::new()
+        };
+        let profile = Profile {
+            person: KEY,
+            rev: 4,
+            address: address.clone(),
+            spellings: vec![address],
+            values: BTreeMap::new(),
+            lists,
+            interests: Vec::new(),
+            tracking_since: None,
+            language: Language::De,
+            customer,
+            created_at: at("2027-01-01T00:00:00Z"),
+            ended_on: None,
+            gone_at: None,
+        };
+        Person {
+            profile: Some(profile),
+            ..Person::unknown(KEY)
+        }
+    }
+
+    #[test]
+    fn who_is_no_customer_and_on_no_list_has_no_relationship_left() {
+        let vienna = zone("Europe/Vienna").unwrap();
+        // 23:30 on the 31st in UTC is the 1st in Vienna.
+        let now = at("2027-01-31T23:30:00Z");
+        for (was, lists, becomes, ended_on) in [
+            (true, false, false, Some("2027-02-01")),
+            (true, true, false, None),
+            (true, false, true, None),
+            (false, false, false, None),
+            (false, false, true, None),
+        ] {
+            let person = subscriber(was, lists);
+            let profile = person.profile.clone().unwrap();
+            let marked = mark_customer(&person, &profile, becomes, &vienna, now);
+            assert_eq!(marked.customer, becomes);
+            assert_eq!(marked.rev, profile.rev);
+            assert_eq!(
+                marked.ended_on,
+                ended_on.map(|day| day.parse().unwrap()),
+                "{was} {lists} {becomes}"
+            );
+            assert_eq!(marked.gone_at.is_some(), ended_on.is_some());
+        }
+    }
+
+    #[test]
+    fn a_customer_who_left_all_lists_is_kept_on() {
+        let vienna = zone("Europe/Vienna").unwrap();
+        let person = subscriber(false, false);
+        let profile = ended(
+            person.profile.as_ref().unwrap(),
+            "2027-01-31".parse().unwrap(),
+            &vienna,
+        );
+        assert_eq!(profile.gone_at, Some(at("2027-02-28T23:00:00Z")));
+        let now = at("2027-02-01T00:00:00Z");
+        let marked = mark_customer(&person, &profile, true, &vienna, now);
+        assert_eq!((marked.ended_on, marked.gone_at), (None, None));
+    }
+
+    #[test]
+    fn restriction_stops_mail_at_once_and_is_remembered_beyond_the_profile() {
+        let mut person = subscriber(false, true);
+        let now = at("2027-03-01T10:00:00Z");
+        let transaction = restrict(&person, now).unwrap();
+        for step in transaction.0 {
+            match step {
+                Step::Put(Record::Withdrawal(withdrawal), Expect::Absent) => {
+                    person.withdrawal = Some(withdrawal);
+                }
+                Step::Put(Record::Tombstone(tombstone), Expect::Absent) => {
+                    assert_eq!(tombstone.at[&TombstoneKind::Restricted], now);
+                    person.tombstone = Some(tombstone);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let profile = person.profile.as_ref().unwrap();
+        assert_eq!(
+            profile.standing(person.withdrawal.as_ref()),
+            Standing::Restricted
+        );
+        assert_eq!(
+            restrict(&person, now),
+            None,
+            "a second time changes nothing"
+        );
+    }
+}
