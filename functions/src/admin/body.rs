@@ -173,6 +173,21 @@ impl Object {
         Some(all)
     }
 
+    /// An array of values that must be there and not be empty.
+    pub(super) fn filled_array<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        read: impl Fn(Value) -> Result<T, Code>,
+    ) -> Vec<T> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => self.problem(name, "missing"),
+            Some(Value::Array(entries)) if entries.is_empty() => self.problem(name, "empty"),
+            Some(_) => {}
+        }
+        self.array(name, max, read).unwrap_or_default()
+    }
+
     /// An array whose entries are objects.
     pub(super) fn objects<T>(
         &mut self,

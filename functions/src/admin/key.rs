@@ -79,11 +79,7 @@ impl Resource for ApiKey {
     ) -> Option<Self> {
         body.ignore(&["created_at"]);
         let name = body.required("name", line(MAX_NAME_CHARACTERS));
-        if !body.has("scopes") {
-            body.problem("scopes", "missing");
-        }
-        let scopes = body.array("scopes", Scope::ALL.len() * 2, word::<Scope>);
-        let mut scopes = scopes.unwrap_or_default();
+        let mut scopes = body.filled_array("scopes", Scope::ALL.len() * 2, word::<Scope>);
         scopes.sort();
         scopes.dedup();
         Some(Self {

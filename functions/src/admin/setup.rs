@@ -183,14 +183,8 @@ impl Resource for Setup {
 }
 
 fn read_lists(body: &mut Object) -> Vec<ListId> {
-    let sent = body.has("lists");
-    let lists = body.array("lists", MAX_ENTRIES, body::id::<ListId>);
-    match lists {
-        None if !sent => body.problem("lists", "missing"),
-        Some(ref lists) if lists.is_empty() => body.problem("lists", "empty"),
-        _ => {}
-    }
-    unique(body, "lists", lists.unwrap_or_default())
+    let lists = body.filled_array("lists", MAX_ENTRIES, body::id::<ListId>);
+    unique(body, "lists", lists)
 }
 
 fn unique<T: Ord + Clone>(body: &mut Object, name: &str, entries: Vec<T>) -> Vec<T> {
