@@ -276,6 +276,10 @@ pub(super) fn string(value: Value) -> Result<String, Code> {
 }
 
 /// `true` or `false`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "one of the readers, which all take the value"
+)]
 pub(super) fn boolean(value: Value) -> Result<bool, Code> {
     value.as_bool().ok_or("not_a_boolean")
 }
@@ -359,7 +363,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value) -> Result<(String, Vec<bool>), Refused> {
+    fn read(value: &Value) -> Result<(String, Vec<bool>), Refused> {
         let sent = Sent {
             bytes: value.to_string().into(),
             content_type: Some("application/json; charset=utf-8".to_owned()),
@@ -398,7 +402,7 @@ mod tests {
                 &[("fields", "too_many")],
             ),
         ] {
-            let refused = format!("{:?}", read(body.clone()).unwrap_err());
+            let refused = format!("{:?}", read(&body).unwrap_err());
             for (field, code) in problems {
                 assert!(
                     refused.contains(&format!("({field:?}, {code:?})")),
@@ -411,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_good_body_is_read() {
-        let read = read(json!({"name": " Erik ", "fields": [{"flag": true}]})).unwrap();
+        let read = read(&json!({"name": " Erik ", "fields": [{"flag": true}]})).unwrap();
         assert_eq!(read, ("Erik".to_owned(), vec![true]));
     }
 }

@@ -68,7 +68,7 @@ struct Kept {
     /// Absent while the first request is being answered.
     answer: Option<KeptAnswer>,
     lease_until: Timestamp,
-    kept_until: Timestamp,
+    valid_until: Timestamp,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Stored for Kept {
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.kept_until)
+        Some(self.valid_until)
     }
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn serve(
         request,
         answer: None,
         lease_until: plus_seconds(context.now, LEASE_SECONDS),
-        kept_until: plus_seconds(context.now, KEPT_SECONDS),
+        valid_until: plus_seconds(context.now, KEPT_SECONDS),
     };
     let (app, now) = (context.app.clone(), context.now);
     match app

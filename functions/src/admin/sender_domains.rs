@@ -62,7 +62,7 @@ fn show(domain: &str, region: &str, identity: Option<&GetEmailIdentityOutput>) -
             .map(aws_sdk_sesv2::types::DkimStatus::as_str),
     );
     let dkim_records: Vec<Value> = dkim
-        .map(|dkim| dkim.tokens())
+        .map(aws_sdk_sesv2::types::DkimAttributes::tokens)
         .unwrap_or_default()
         .iter()
         .map(|token| {

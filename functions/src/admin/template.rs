@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router {
 impl Resource for StoredTemplate {
     const PATH: &'static str = "templates";
     /// Both parts, with room for what JSON escapes.
-    const MAX_BODY_OCTETS: usize = (MAX_HTML_OCTETS + MAX_TEXT_OCTETS) / 2 * 3;
+    const MAX_BODY_OCTETS: usize = MAX_HTML_OCTETS * 3 / 2 + MAX_TEXT_OCTETS * 3 / 2;
     type Id = TemplateId;
 
     fn new_id(now: Timestamp, entropy: &dyn Entropy) -> TemplateId {

@@ -6,8 +6,8 @@
     reason = "all of this binary is tests, but clippy spares only the test functions themselves"
 )]
 
-mod campaign;
 mod admin_api;
+mod campaign;
 mod policy;
 mod template;
 mod trace;

@@ -2,6 +2,7 @@
 //!
 //! Each says the same when it comes again: done, and how the person stands now.
 
+use axum::response::Response;
 use jiff::civil::Date;
 use rundbrief::account::Scope;
 use rundbrief::consent::{self, Leaving};
@@ -21,14 +22,14 @@ use crate::store::WriteError;
 /// The person as they stand; a repetition reads again instead of keeping personal data.
 async fn stands(desk: &Desk, key: PersonKey) -> Answer {
     let person = desk.app.store.person(&desk.scope, key, desk.now).await?;
-    kept(desk, key, shown(&person)?)
+    Ok(kept(desk, key, shown(&person)?))
 }
 
-fn kept(desk: &Desk, key: PersonKey, mut response: axum::response::Response) -> Answer {
+fn kept(desk: &Desk, key: PersonKey, mut response: Response) -> Response {
     response.extensions_mut().insert(Keep::Read {
         path: desk.path(PATH, &key.to_string()),
     });
-    Ok(response)
+    response
 }
 
 /// Commits what `decide` says of the person as read, until nobody else was faster.
@@ -113,7 +114,7 @@ pub(super) async fn end(access: Access, sent: Sent) -> Answer {
     .await?;
     // Whose month is over already is gone at once: this answer is the last that shows them.
     match last {
-        Some(person) => kept(&desk, key, shown(&person)?),
+        Some(person) => Ok(kept(&desk, key, shown(&person)?)),
         None => stands(&desk, key).await,
     }
 }
