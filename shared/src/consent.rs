@@ -592,3 +592,6 @@ pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
     );
     Some(transaction)
 }
+
+#[cfg(test)]
+mod tests;
