@@ -454,7 +454,8 @@ pub struct Leaving {
     pub now: Timestamp,
 }
 
-/// What leaving changes; `None` when there is nothing (left) to leave.
+/// What leaving changes; `None` when there is nothing to leave. Leaving again moves the times
+/// only, and leaves no second record.
 ///
 /// Withdrawal, tombstone, record and profile change together: from the answer on no mail is
 /// handed to SES any more, and no older sign-up can be confirmed.
@@ -470,13 +471,15 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
             .collect(),
         None => active.iter().cloned().collect(),
     };
-    let already_out = person
-        .withdrawal
-        .as_ref()
-        .is_some_and(|withdrawal| withdrawal.all_at.is_some());
-    if left.is_empty() && (leaving.list.is_some() || already_out) {
+    if left.is_empty() && leaving.list.is_some() {
         return None;
     }
+    // Who is out already and leaves again may have signed up in between: that is void now.
+    let again = left.is_empty()
+        && person
+            .withdrawal
+            .as_ref()
+            .is_some_and(|withdrawal| withdrawal.all_at.is_some());
     let last = left.len() == active.len();
 
     let before = person
@@ -513,6 +516,9 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    if again {
+        return Some(transaction);
+    }
     transaction.put(
         Record::Unsubscription(Unsubscription {
             event: leaving.event,

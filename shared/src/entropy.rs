@@ -40,7 +40,7 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// A repeatable sequence for tests and the simulation (SplitMix64); never for secrets.
+/// A repeatable sequence for tests and the simulation (`SplitMix64`); never for secrets.
 #[derive(Debug)]
 pub struct SeededEntropy(std::sync::Mutex<u64>);
 
