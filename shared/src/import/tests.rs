@@ -1,6 +1,6 @@
-//! What rows lead to, by who the person is; and progress that is counted once.
+//! What rows lead to, by who the person is; provenance and ends. Progress is tested in `progress`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::civil::date;
 
@@ -16,7 +16,10 @@ use crate::person::{
     ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, UnsubscribedVia, Withdrawal,
 };
 use crate::record::{Step, Transaction};
-use crate::subscriber_file::RowError;
+
+mod progress;
+
+use self::progress::Model;
 
 const NOW: &str = "2027-01-31T12:00:00Z";
 
@@ -61,70 +64,6 @@ fn rows(import: &Import, chunk: &ImportChunk, file: &str) -> Vec<Row> {
         &chunk.place,
         &file.as_bytes()[chunk.place.start..chunk.place.end],
     )
-}
-
-/// A map with conditions: enough of a store to carry out what is decided here.
-#[derive(Default)]
-struct Model {
-    people: HashMap<PersonKey, Person>,
-    chunks: HashMap<u32, ImportChunk>,
-    import: Option<Import>,
-}
-
-impl Model {
-    fn person(&self, key: PersonKey) -> Person {
-        self.people
-            .get(&key)
-            .cloned()
-            .unwrap_or_else(|| Person::unknown(key))
-    }
-
-    fn commit(&mut self, transaction: &Transaction) -> Result<(), ()> {
-        let holds = |expect: &Expect, rev: Option<u64>| match expect {
-            Expect::Absent => rev.is_none(),
-            Expect::Revision(wanted) => rev == Some(*wanted),
-        };
-        for step in &transaction.0 {
-            if let Step::Put(record, expect) = step {
-                let rev = match record {
-                    Record::Profile(new) => self.person(new.person).profile.map(|p| p.rev),
-                    Record::ImportChunk(new) => self.chunks.get(&new.number).map(|c| c.rev),
-                    Record::Import(_) => self.import.as_ref().map(|i| i.rev),
-                    _ => None,
-                };
-                if !holds(expect, rev) {
-                    return Err(());
-                }
-            }
-        }
-        for step in &transaction.0 {
-            if let Step::Put(record, _) = step {
-                match record.clone() {
-                    Record::Profile(new) => {
-                        let person = self
-                            .people
-                            .entry(new.person)
-                            .or_insert_with(|| Person::unknown(new.person));
-                        person.profile = Some(*new);
-                    }
-                    Record::Withdrawal(new) => {
-                        let person = self.people.get_mut(&new.person).unwrap();
-                        person.withdrawal = Some(new);
-                    }
-                    Record::Tombstone(new) => {
-                        let person = self.people.get_mut(&new.person).unwrap();
-                        person.tombstone = Some(new);
-                    }
-                    Record::ImportChunk(new) => {
-                        self.chunks.insert(new.number, *new);
-                    }
-                    Record::Import(new) => self.import = Some(*new),
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A person with consent for the list `news` of 2026, then changed.
@@ -200,6 +139,8 @@ fn tombstoned(person: &mut Person, kind: TombstoneKind, lifted: Option<&str>) {
     person.profile = None;
 }
 
+type Change = Box<dyn Fn(&mut Person)>;
+
 #[test]
 fn who_left_stays_out_and_everybody_else_is_created_or_updated() {
     let with_other_list = |person: &mut Person| {
@@ -209,7 +150,6 @@ fn who_left_stays_out_and_everybody_else_is_created_or_updated() {
             .lists
             .insert(ListId::parse("offers").unwrap(), consent);
     };
-    type Change = Box<dyn Fn(&mut Person)>;
     let table: Vec<(&str, Change, &str)> = vec![
         ("nobody yet", Box::new(|p| p.profile = None), "created"),
         ("a subscriber", Box::new(|_| {}), "updated"),
@@ -389,117 +329,6 @@ fn an_empty_cell_leaves_a_field_and_a_filled_one_rectifies_it() {
     );
 }
 
-/// Works on a chunk as the handler does; `stop_after` steps it dies.
-fn work(model: &mut Model, number: u32, file: &str, live: usize, stop_after: usize) {
-    let scope = scope();
-    let import = model.import.clone().unwrap();
-    let all = rows(&import, &model.chunks[&number], file);
-    for _ in 0..stop_after {
-        let chunk = model.chunks[&number].clone();
-        if chunk.is_complete() {
-            let import = model.import.clone().unwrap();
-            if let Some(transaction) = import.close(&chunk, at(NOW)) {
-                model.commit(&transaction).unwrap();
-            }
-            return;
-        }
-        let next = chunk.next_rows(&all, live);
-        let people = chunk
-            .people(&scope, next)
-            .into_iter()
-            .map(|key| (key, model.person(key)))
-            .collect();
-        let batch = chunk.step(&scope, &import, Language::De, next, &people);
-        assert!(batch.transaction.0.len() <= 100);
-        model.commit(&batch.transaction).unwrap();
-    }
-}
-
-#[test]
-fn every_row_has_one_outcome_however_often_a_worker_dies_and_comes_back() {
-    let mut file = "email,date_of_birth\n".to_owned();
-    for row in 0..1_001 {
-        match row % 7 {
-            // A repetition of the row before, a broken address, a broken date.
-            1 => file.push_str(&format!("P{}@x.example,\n", row - 1)),
-            2 => file.push_str("nobody,\n"),
-            3 => file.push_str(&format!("p{row}@x.example,31.12.1999\n")),
-            // Comes again in the last row but one, chunks later.
-            _ if row == 4 => file.push_str("again@x.example,\n"),
-            _ if row == 999 => file.push_str("AGAIN@x.example,\n"),
-            _ => file.push_str(&format!("p{row}@x.example,\n")),
-        }
-    }
-    let mut reports = Vec::new();
-    for (live, stop_after) in [(25, 1_000), (25, 1), (1, 7), (7, 3)] {
-        let (import, chunks) = import_of(&file, LegalBasis::Consent, None);
-        assert_eq!(import.chunks, 3);
-        let mut model = Model {
-            chunks: chunks
-                .into_iter()
-                .map(|chunk| (chunk.number, chunk))
-                .collect(),
-            import: Some(import),
-            ..Model::default()
-        };
-        // The last chunk first: the order of work decides nothing.
-        for _ in 0..700 {
-            for number in [2, 0, 1] {
-                work(&mut model, number, &file, live, stop_after);
-            }
-            if !model.import.as_ref().unwrap().is_open() {
-                break;
-            }
-        }
-        let import = model.import.clone().unwrap();
-        assert_eq!(
-            (import.state, import.tally.rows()),
-            (ImportState::Finished, 1_001)
-        );
-        assert_eq!(
-            (
-                import.tally.created,
-                import.tally.skipped,
-                import.tally.failed
-            ),
-            (571, 144, 286)
-        );
-        assert_eq!(model.people.len(), 571);
-        // Nobody was written twice.
-        assert!(
-            model
-                .people
-                .values()
-                .all(|p| p.profile.as_ref().unwrap().rev == 1)
-        );
-        let report: Vec<_> = (0..3).flat_map(|n| model.chunks[&n].report()).collect();
-        assert_eq!(report.len(), 1_001);
-        assert_eq!(report[999].row, 1_001);
-        assert_eq!(report[999].code.as_deref(), Some("repeated_in_file"));
-        reports.push(report);
-    }
-    assert!(reports.windows(2).all(|pair| pair[0] == pair[1]));
-}
-
-#[test]
-fn a_dry_run_says_the_same_and_writes_nobody() {
-    let file = "email\nerika@x.example\nmax@x.example\nnobody\n";
-    let (mut import, chunks) = import_of(file, LegalBasis::Consent, None);
-    import.dry_run = true;
-    let mut model = Model {
-        chunks: chunks
-            .into_iter()
-            .map(|chunk| (chunk.number, chunk))
-            .collect(),
-        import: Some(import),
-        ..Model::default()
-    };
-    work(&mut model, 0, file, 25, 10);
-    let import = model.import.unwrap();
-    assert_eq!((import.tally.created, import.tally.failed), (2, 1));
-    assert!(model.people.is_empty());
-}
-
 #[test]
 fn a_file_without_rows_is_finished_at_once_and_an_ended_import_stays_as_it_is() {
     let (import, chunks) = import_of("email\n", LegalBasis::Consent, None);
@@ -621,16 +450,5 @@ fn provenance_needs_a_source_and_a_known_basis() {
     ] {
         let found = Provenance::parse(claimed, today).err().unwrap_or_default();
         assert_eq!(found, problems, "{claimed:?}");
-    }
-}
-
-#[test]
-fn rows_that_need_nobody_travel_with_the_next_who_does() {
-    let file = "email\nbad\na@x.example\nbad\nb@x.example\nbad\n";
-    let (import, chunks) = import_of(file, LegalBasis::Consent, None);
-    let all = rows(&import, &chunks[0], file);
-    assert!(matches!(all[0].1, Err(RowError::Address(_))));
-    for (live, taken) in [(1, 3), (2, 5), (25, 5)] {
-        assert_eq!(chunks[0].next_rows(&all, live).len(), taken, "{live}");
     }
 }

@@ -8,6 +8,7 @@
 
 mod admin_api;
 mod campaign;
+mod import;
 mod policy;
 mod template;
 mod trace;
