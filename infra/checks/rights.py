@@ -11,6 +11,9 @@ STARS = {
     # SES offers no resource for it.
     ("*", "ses:GetAccount"): {"CampaignFunction", "SendFunction"},
     # Sender domains belong to accounts and come and go.
+    ("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*", "ses:GetEmailIdentity"): {
+        "AdminFunction",
+    },
     ("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*", "ses:SendEmail"): {
         "NoticeFunction", "SendFunction",
     },
