@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod answer;
+mod backups;
 mod body;
 mod field;
 mod idempotency;
@@ -94,6 +95,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let routes = Router::new()
         .merge(account::routes())
         .merge(sender_domains::routes())
+        .merge(backups::routes())
         .merge(key::routes())
         .merge(field::routes())
         .merge(list::routes())

@@ -7,9 +7,11 @@
 )]
 
 mod admin_api;
+mod backup;
 mod campaign;
 mod import;
 mod policy;
+mod retention;
 mod template;
 mod trace;
 mod world;
