@@ -91,10 +91,8 @@ impl Desk {
     }
 
     async fn put(&self, note: &Note) {
-        let put = self
-            .app
-            .store
-            .put_at(&note.place(), note, Expect::Absent, self.app.now());
+        let (place, now) = (note.place(), self.app.now());
+        let put = self.app.store.put_at(&place, note, Expect::Absent, now);
         put.await.expect("it is stored");
     }
 
