@@ -86,7 +86,7 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     let mut run = Run::default();
     // An unsent mail's record stands under the time of its next attempt, not of its end.
     for work in [DueWork::Expire, DueWork::Outbox] {
-        let mut walk = Walk::begin(app, work, now).await?;
+        let mut walk = Walk::begin(app, work, now);
         loop {
             if run.examined >= bounds.items || Instant::now() >= stop_at {
                 run.more = true;
@@ -97,7 +97,6 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
             };
             sweep(app, keys, now, &mut run).await;
         }
-        walk.end().await?;
     }
     if run.failed > 0 {
         tracing::error!(

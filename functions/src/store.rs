@@ -178,7 +178,7 @@ impl Store {
         expect: Expect,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let item = item::findable(item::item(key, record)?, now);
+        let item = item::item(key, record)?;
         let condition = expression::condition(expect, now);
         let result = self
             .client()

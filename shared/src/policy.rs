@@ -69,8 +69,6 @@ pub enum Store {
     IdempotencyKey,
     /// What a run of the sweeper deleted, in numbers.
     DeletionReport,
-    /// Where a walk of the `due` index has come to.
-    DueCursor,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -82,8 +80,6 @@ pub enum Store {
 pub enum Kept {
     /// As long as the account it belongs to.
     WithAccount,
-    /// As long as the platform runs: it says nothing of anybody.
-    WithPlatform,
     /// For a period after an event, never longer than the account.
     For(Event, Period),
 }
@@ -142,8 +138,6 @@ pub enum DeletedBy {
     Controller,
     /// The service that keeps it, by its configuration in the template.
     Service,
-    /// Nobody; it is overwritten.
-    Nobody,
 }
 
 /// Whether an account's archive holds it (S-23 to S-25).
@@ -169,7 +163,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 30] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -198,7 +192,6 @@ impl Store {
         Self::GuardCounter,
         Self::IdempotencyKey,
         Self::DeletionReport,
-        Self::DueCursor,
         Self::FullCopy,
         Self::Log,
     ];
@@ -272,7 +265,6 @@ impl Store {
             | Self::Unsubscription
             | Self::Campaign
             | Self::Import => Kept::WithAccount,
-            Self::DueCursor => Kept::WithPlatform,
         }
     }
 
@@ -306,7 +298,6 @@ impl Store {
             | Self::Campaign
             | Self::Import => DeletedBy::AccountClosure,
             Self::FullCopy | Self::Log => DeletedBy::Service,
-            Self::DueCursor => DeletedBy::Nobody,
         }
     }
 
@@ -339,7 +330,6 @@ impl Store {
             | Self::GuardCounter
             | Self::IdempotencyKey
             | Self::DeletionReport
-            | Self::DueCursor
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
         }
@@ -374,7 +364,6 @@ impl Store {
             Self::ArchivePart => &["backup_part"],
             Self::IdempotencyKey => &["idempotency"],
             Self::DeletionReport => &["deletion_report"],
-            Self::DueCursor => &["due_cursor"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile
@@ -411,7 +400,7 @@ impl Kept {
     pub fn until(self, start: Timestamp) -> Option<Timestamp> {
         match self {
             Self::For(Event::Written, period) => Some(period.after(start, &TimeZone::UTC)),
-            Self::For(..) | Self::WithAccount | Self::WithPlatform => None,
+            Self::For(..) | Self::WithAccount => None,
         }
     }
 }

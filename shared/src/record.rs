@@ -14,7 +14,6 @@ use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
 use crate::sign_up::SignUp;
-use crate::time::DueHour;
 
 /// Something with a place, a revision and perhaps an end.
 pub trait Stored: Serialize + DeserializeOwned + Clone {
@@ -59,18 +58,18 @@ pub enum DueWork {
     Start,
 }
 
-/// Shards per due hour: 1,000 writes a second each.
+/// Shards of each work in the index: 1,000 writes a second each.
 pub const DUE_SHARDS: u8 = 4;
 
 impl DueWork {
-    /// The index partition of `hour` and `shard`.
-    pub fn partition(self, hour: DueHour, shard: u8) -> String {
+    /// The index partition of `shard`, in the order of due times.
+    pub fn partition(self, shard: u8) -> String {
         let work = match self {
             Self::Expire => "expire",
             Self::Outbox => "outbox",
             Self::Start => "start",
         };
-        format!("{work}#{}#{shard}", hour.0)
+        format!("{work}#{shard}")
     }
 }
 

@@ -63,7 +63,7 @@ pub fn day_in(instant: Timestamp, zone: &TimeZone) -> Date {
     instant.to_zoned_datetime(zone.clone()).date()
 }
 
-/// An hour since 1970, the partition unit of the `due` index.
+/// An hour since 1970, the unit that sign-ups of a setup are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DueHour(pub i64);
 

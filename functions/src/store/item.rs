@@ -4,7 +4,6 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use rundbrief::key::Key;
 use rundbrief::record::{DUE_SHARDS, Stored};
-use rundbrief::time::DueHour;
 use serde::de::DeserializeOwned;
 
 use super::Item;
@@ -39,7 +38,7 @@ pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
         );
     }
     if let Some(due) = record.due() {
-        let partition = due.work.partition(DueHour::of(due.at), shard(at));
+        let partition = due.work.partition(shard(at));
         item.insert("due_shard".to_owned(), AttributeValue::S(partition));
         item.insert(
             "due_at".to_owned(),
@@ -49,29 +48,7 @@ pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
     Ok(item)
 }
 
-/// What was due before `now` goes into the index's hour of now: walks have left the hours behind
-/// it, and something that is over when it is written (a relationship that ended last year) would
-/// never be found there.
-pub(super) fn findable(mut item: Item, now: Timestamp) -> Item {
-    let Some(Ok(partition)) = item.get("due_shard").map(AttributeValue::as_s) else {
-        return item;
-    };
-    let mut parts = partition.splitn(3, '#');
-    if let (Some(work), Some(Ok(hour)), Some(shard)) = (
-        parts.next(),
-        parts.next().map(str::parse::<i64>),
-        parts.next(),
-    ) {
-        let present = DueHour::of(now).0;
-        if hour < present {
-            let moved = format!("{work}#{present}#{shard}");
-            item.insert("due_shard".to_owned(), AttributeValue::S(moved));
-        }
-    }
-    item
-}
-
-/// Spreads one hour's items over the shards, the same for the same key.
+/// Spreads the items over the shards, the same for the same key.
 fn shard(key: &Key) -> u8 {
     let sum = key
         .pk
@@ -114,29 +91,5 @@ pub(super) fn is_present(item: &Item, now: Timestamp) -> bool {
         Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at > now.as_second()),
         Some(_) => false,
         None => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_due_already_is_put_where_the_next_walk_looks() {
-        let now: Timestamp = "2027-03-01T10:30:00Z".parse().unwrap();
-        let present = DueHour::of(now).0;
-        for (hour, expected) in [
-            (present - 9_000, present),
-            (present - 1, present),
-            (present, present),
-            (present + 1, present + 1),
-        ] {
-            let due = AttributeValue::S(format!("expire#{hour}#3"));
-            let item = Item::from([("due_shard".to_owned(), due)]);
-            let moved = findable(item, now);
-            let expected = AttributeValue::S(format!("expire#{expected}#3"));
-            assert_eq!(moved["due_shard"], expected);
-        }
-        assert!(findable(Item::new(), now).is_empty());
     }
 }

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use rundbrief::id::{AccountId, PersonKey};
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::record::{DUE_SHARDS, DueWork, Stored};
-use rundbrief::time::DueHour;
 
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
@@ -176,7 +175,7 @@ impl Store {
         limit: i32,
     ) -> Result<DuePage, Trouble> {
         debug_assert!(position.shard < DUE_SHARDS);
-        let partition = position.work.partition(position.hour, position.shard);
+        let partition = position.work.partition(position.shard);
         let answer = self
             .client()
             .query()
@@ -249,20 +248,17 @@ impl Store {
 pub struct DuePosition {
     /// What must happen.
     pub work: DueWork,
-    /// The hour.
-    pub hour: DueHour,
-    /// The hour's shard.
+    /// The shard.
     pub shard: u8,
     /// Go on behind this entry.
     after: Option<Item>,
 }
 
 impl DuePosition {
-    /// The beginning of an hour's shard.
-    pub fn first(work: DueWork, hour: DueHour, shard: u8) -> Self {
+    /// The beginning of a shard: what has been due longest.
+    pub fn first(work: DueWork, shard: u8) -> Self {
         Self {
             work,
-            hour,
             shard,
             after: None,
         }

@@ -79,7 +79,7 @@ impl Store {
         let item = match step {
             Step::Put(record, expect) => {
                 let key = record.key(scope);
-                let item = item::findable(item_of(scope, record)?, now);
+                let item = item_of(scope, record)?;
                 let condition = expression::condition(*expect, now);
                 let put = Put::builder()
                     .table_name(self.name(key.table))

@@ -194,11 +194,11 @@ async fn a_relationship_that_ended_on_31_january_is_gone_at_the_end_of_28_februa
 
     // The last second of 28 February in Vienna.
     world.hold_clock(at("2027-02-28T23:59:59+01:00"));
-    assert_eq!(deleted(&world.run("retention").await, "profile"), 0);
+    world.run("retention").await;
     assert_eq!(world.scan_table().await.of_kind("profile").len(), 1);
     world.hold_clock(at("2027-03-01T00:00:00+01:00"));
-    assert_eq!(deleted(&world.run("retention").await, "profile"), 1);
-
+    // By this run, or by the schedule's own.
+    world.run("retention").await;
     let after = world.scan_table().await;
     assert_eq!(after.of_kind("profile"), Vec::<&Value>::new());
     // Their terms are their own: as long as the account.
@@ -319,9 +319,7 @@ async fn years_without_a_run_are_caught_up_with_in_one() {
         desk.put(&Note::due_at(&format!("n{number}"), due)).await;
     }
     desk.set(now + (24 * 730).hours());
-    let began = std::time::Instant::now();
     let report = desk.sweep().await;
-    eprintln!("a walk over 730 days took {:?}", began.elapsed());
     assert_eq!(deleted(&report, "note"), 6);
     world.finish().await;
 }
