@@ -3,6 +3,7 @@
 //! Decides only: takes what was read, answers with the transaction to carry out. Every decision
 //! depends on what it read by a condition, so two at once cannot both stand.
 
+mod barring;
 mod controller;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
 use crate::time::{day_in, plus_days, to_millisecond};
 use crate::web_address::ClaimedAddress;
 
+pub use self::barring::{Barred, bar};
 pub use self::controller::{ended, mark_customer, restrict};
 
 /// Where a form post came from.
@@ -543,58 +545,6 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
     transaction.put(
         Record::Profile(Box::new(profile)),
         Expect::unchanged(person.profile.as_ref()),
-    );
-    Some(transaction)
-}
-
-/// Why a mailbox is not to be written to any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barred {
-    /// A permanent bounce.
-    Bounced,
-    /// A complaint.
-    Complained,
-}
-
-/// What a permanent bounce or a complaint of `at` changes; `None` when it is known.
-///
-/// Consent given after `at` stands.
-pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
-    person.profile.as_ref()?;
-    let at = to_millisecond(at);
-    let before = person
-        .withdrawal
-        .clone()
-        .unwrap_or_else(|| Withdrawal::none(person.key));
-    let mut withdrawal = Withdrawal {
-        rev: before.rev + 1,
-        ..before
-    };
-    let (slot, kind) = match why {
-        Barred::Bounced => (&mut withdrawal.bounced_at, TombstoneKind::Bounced),
-        Barred::Complained => (&mut withdrawal.complained_at, TombstoneKind::Complained),
-    };
-    if slot.is_some_and(|known| known >= at) {
-        return None;
-    }
-    *slot = Some(at);
-    let before = person
-        .tombstone
-        .clone()
-        .unwrap_or_else(|| Tombstone::none(person.key));
-    let mut tombstone = Tombstone {
-        rev: before.rev + 1,
-        ..before
-    };
-    tombstone.at.insert(kind, at);
-    let mut transaction = Transaction::default();
-    transaction.put(
-        Record::Tombstone(tombstone),
-        Expect::unchanged(person.tombstone.as_ref()),
-    );
-    transaction.put(
-        Record::Withdrawal(withdrawal),
-        Expect::unchanged(person.withdrawal.as_ref()),
     );
     Some(transaction)
 }
