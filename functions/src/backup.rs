@@ -1,7 +1,8 @@
-//! `backup`: the daily archive of each account, one queue message per account and partition.
+//! `backup`: the daily archive of each account, by queue messages: one for a small account, one
+//! per partition for a large one.
 //!
 //! Reads the table and writes objects; deleting them is `retention`'s part. Any message may come
-//! twice or again: a part is written once, and whoever has the last one asks for the rest.
+//! twice or again: a part counts once, and whoever sees the last one completes the archive.
 
 mod finish;
 mod objects;
@@ -22,6 +23,9 @@ use crate::function::{self, Failure, QueueMessage, Verdict};
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
 
+/// Records that the first partition's message writes before it leaves the other partitions to
+/// messages of their own: some seconds of the function's 300.
+const INLINE_RECORDS: u64 = 5_000;
 /// Accounts per page of the directory.
 const ACCOUNTS: i32 = 100;
 
@@ -116,8 +120,9 @@ pub async fn begin(
         }
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
     }
-    let asked = Partition::all().map(|partition| ask(app, scope, id, Some(partition.number())));
-    futures::future::try_join_all(asked).await?;
+    if let Some(first) = Partition::new(0) {
+        ask(app, scope, id, first).await?;
+    }
     Ok(true)
 }
 
@@ -125,7 +130,7 @@ async fn ask(
     app: &App,
     scope: &AccountScope,
     id: &BackupId,
-    partition: Option<u8>,
+    partition: Partition,
 ) -> Result<(), Trouble> {
     let setting = InvalidSetting("BACKUP_QUEUE_URL");
     let queue = app.settings.backup_queue_url.as_deref().ok_or(setting)?;
@@ -133,7 +138,7 @@ async fn ask(
         v: MESSAGE_VERSION,
         account: scope.account().clone(),
         backup: id.clone(),
-        partition,
+        partition: Some(partition.number()),
     };
     app.enqueue(queue, &message).await
 }
@@ -169,31 +174,62 @@ async fn work(app: &App, message: &BackupMessage, name: PartName) -> Result<(), 
         return Ok(());
     }
     let mut parts = parts(app, &scope, &archive, now).await?;
-    if !parts.iter().any(|part| part.part == name) {
-        if name == PartName::Configuration && !Archive::has_all_people(&parts) {
-            // Too early: whoever writes the last of the people asks again.
-            return Ok(());
+    let mut room = INLINE_RECORDS;
+    for partition in wanted(name) {
+        if parts
+            .iter()
+            .any(|part| part.part == PartName::People(partition))
+        {
+            continue;
         }
-        let sets = part::write(app, &scope, &archive, name, now).await?;
-        let part = ArchivePart::new(archive.id.clone(), name, sets, now);
-        match app.store.put(&scope, &part, Expect::Absent, now).await {
-            // Somebody else wrote it meanwhile: theirs counts.
-            Ok(()) | Err(WriteError::Conflict) => {}
-            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        if room == 0 {
+            ask(app, &scope, &archive.id, partition).await?;
+            continue;
         }
+        let part = write(app, &scope, &archive, PartName::People(partition), now).await?;
+        room = room.saturating_sub(part.records());
+        parts.push(part);
+    }
+    // What others have written meanwhile counts, also where it is not what was written here.
+    parts = self::parts(app, &scope, &archive, now).await?;
+    if !Archive::has_all_people(&parts) {
+        return Ok(());
+    }
+    if !parts
+        .iter()
+        .any(|part| part.part == PartName::Configuration)
+    {
+        write(app, &scope, &archive, PartName::Configuration, now).await?;
         parts = self::parts(app, &scope, &archive, now).await?;
     }
-    match name {
-        PartName::Configuration => finish::finish(app, &scope, &archive, &parts, now).await,
-        PartName::People(_) => {
-            let configured = parts
-                .iter()
-                .any(|part| part.part == PartName::Configuration);
-            if Archive::has_all_people(&parts) && !configured {
-                ask(app, &scope, &archive.id, None).await?;
-            }
-            Ok(())
-        }
+    finish::finish(app, &scope, &archive, &parts, now).await
+}
+
+/// The partitions that a message is about: the first one's goes on with the others, so that a
+/// small account takes one message and not sixteen.
+fn wanted(name: PartName) -> impl Iterator<Item = Partition> {
+    let (first, last) = match name {
+        PartName::People(partition) if partition.number() == 0 => (0, 15),
+        PartName::People(partition) => (partition.number(), partition.number()),
+        // The configuration alone: when the people are written and it was not come to.
+        PartName::Configuration => (1, 0),
+    };
+    (first..=last).filter_map(Partition::new)
+}
+
+async fn write(
+    app: &App,
+    scope: &AccountScope,
+    archive: &Archive,
+    name: PartName,
+    now: Timestamp,
+) -> Result<ArchivePart, Trouble> {
+    let sets = part::write(app, scope, archive, name, now).await?;
+    let part = ArchivePart::new(archive.id.clone(), name, sets, now);
+    match app.store.put(scope, &part, Expect::Absent, now).await {
+        // Somebody else wrote it meanwhile: theirs counts.
+        Ok(()) | Err(WriteError::Conflict) => Ok(part),
+        Err(WriteError::Trouble(trouble)) => Err(trouble),
     }
 }
 

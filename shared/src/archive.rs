@@ -155,6 +155,15 @@ impl ArchivePart {
         format!("{}#{backup}#", Self::KIND)
     }
 
+    /// How many records it has.
+    pub fn records(&self) -> u64 {
+        self.sets
+            .values()
+            .flatten()
+            .map(|object| object.count)
+            .sum()
+    }
+
     /// What this part has written.
     pub fn new(
         backup: BackupId,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use jiff::{Timestamp, ToSpan};
 use local::faults::{Fault, Service};
 use rundbrief::crypto::sha256_hex;
@@ -449,5 +449,51 @@ async fn two_accounts_have_archives_of_their_own() {
             .await
             .expect_problem(404, "not_found");
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_large_account_is_written_by_a_message_per_partition() {
+    let world = World::start().await;
+    let anna = world.person("anna");
+    join(&world, "single", &anna).await;
+    let clients = world.clients();
+    let text = |text: String| AttributeValue::S(text);
+    // More than one message writes, all of them in the first partition.
+    for batch in 0..260_u32 {
+        let puts = (0..25_u32).map(|number| {
+            let person = format!("0{:031x}", batch * 25 + number);
+            let put = PutRequest::builder()
+                .item("pk", text("A#demo#R#0".to_owned()))
+                .item("sk", text(format!("{person}#unsub#{person}")))
+                .item("kind", text("unsubscription".to_owned()))
+                .item("person", text(person))
+                .build();
+            WriteRequest::builder()
+                .put_request(put.expect("complete"))
+                .build()
+        });
+        let written = clients
+            .dynamodb()
+            .batch_write_item()
+            .request_items(world.endpoint("table"), puts.collect())
+            .send()
+            .await;
+        assert!(written.is_ok(), "planted");
+    }
+    world.run("backup").await;
+    world.drain().await;
+    let listed = backups(&world).await;
+    assert_eq!(listed.len(), 1);
+    let sets = &listed[0]["manifest"]["sets"];
+    assert_eq!(sets["unsubscriptions"]["count"], 6_500);
+    assert_eq!(sets["subscribers"]["count"], 1);
+    let fetched = Fetched::of(&world, &listed[0]).await;
+    assert_eq!(
+        sets["unsubscriptions"]["sha256"],
+        sha256_hex(&fetched.sets["unsubscriptions"])
+    );
+    let parts = world.scan_table().await;
+    assert_eq!(parts.of_kind("backup_part").len(), 17);
     world.finish().await;
 }
