@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod browser;
 pub mod client;
 pub mod links;
 pub mod log;

@@ -8,6 +8,7 @@
 
 mod admin_api;
 mod backup;
+mod browser;
 mod campaign;
 mod import;
 mod policy;
