@@ -14,8 +14,8 @@ use super::start;
 use crate::app::{App, Trouble};
 use crate::store::WriteError;
 
-/// How often a decision is made again: slots change the control item many times a second.
-const ATTEMPTS: usize = 25;
+/// How often a decision is made again after somebody else changed the campaign meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// Why a campaign was not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -174,9 +174,6 @@ pub(super) async fn decide(
             .get(&scope.campaign(id, Control::SORT_KEY), now)
             .await?;
         let transaction = decision(&campaign, control.as_ref())?;
-        if transaction.0.is_empty() {
-            return Ok(campaign);
-        }
         match app.store.commit(scope, &transaction, now).await {
             Ok(()) => {
                 let changed = transaction.0.into_iter().find_map(|step| match step {

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use rundbrief::campaign::arc::Arc;
 use rundbrief::campaign::control::Control;
 use rundbrief::campaign::release::{Quota, fold, release, share};
-use rundbrief::campaign::{CampaignState, Limits, Running};
+use rundbrief::campaign::{CampaignState, Limits, Refusal, Running};
 use rundbrief::id::{AccountId, CampaignId};
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{ArcMessage, MESSAGE_VERSION};
-use rundbrief::record::{Expect, Record, Transaction};
+use rundbrief::record::Expect;
 
 use super::change::{ChangeError, decide};
 use crate::app::{App, Trouble};
@@ -148,10 +148,12 @@ async fn one(
     now: Timestamp,
 ) -> Result<(usize, bool, u32), Trouble> {
     let limits = Limits::default();
-    let mut open = open_arcs(app, job, now).await?;
-    if job.control.spacing != spacing && job.control.state == CampaignState::Sending {
-        // The pace first: a worker without pace gets no slot.
-        write_folded(app, job, &open, spacing, now).await?;
+    let open = open_arcs(app, job, now).await?;
+    // Pace and totals first: a worker without pace gets no slot. The arcs released below are
+    // counted in the next minute; which exist says the table.
+    let (stuck, finished) = write_folded(app, job, &open, spacing, now).await?;
+    if finished {
+        return Ok((0, true, 0));
     }
     let mut released = 0;
     let todo = release(&job.control, &open, spacing, &limits, now);
@@ -161,18 +163,11 @@ async fn one(
                 .map(|(arc, expect)| put_out(app, job, arc, *expect, now)),
         )
         .await;
-        for (result, (arc, _)) in results.into_iter().zip(some) {
-            if result? {
-                released += 1;
-                match open.iter_mut().find(|known| known.number == arc.number) {
-                    Some(known) => *known = arc.clone(),
-                    None => open.push(arc.clone()),
-                }
-            }
+        for result in results {
+            released += usize::from(result?);
         }
     }
-    let (stuck, finished) = write_folded(app, job, &open, spacing, now).await?;
-    Ok((released, finished, stuck))
+    Ok((released, false, stuck))
 }
 
 /// The arcs that exist, from the first unfolded one on.
@@ -239,40 +234,42 @@ async fn write_folded(
     now: Timestamp,
 ) -> Result<(u32, bool), Trouble> {
     let limits = Limits::default();
-    let outcome = std::sync::Mutex::new((0, false));
+    let (folded, all_closed) = fold(&job.control, open, spacing, &limits, now);
+    if all_closed && job.control.state == CampaignState::Sending {
+        return Ok((0, finish(app, job, open, spacing, now).await?));
+    }
+    if folded != job.control {
+        match app.store.put_folded(&job.scope, &folded).await {
+            // Another firing, or a change of state: the next minute folds again.
+            Ok(()) | Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Ok((folded.stuck, false))
+}
+
+async fn finish(
+    app: &App,
+    job: &Job,
+    open: &[Arc],
+    spacing: i64,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
     let result = decide(app, &job.scope, &job.campaign, now, |campaign, control| {
         let control = control.ok_or(ChangeError::NotFound)?;
-        let (folded, all_closed) = fold(control, open, spacing, &limits, now);
-        let finishes = all_closed && control.state == CampaignState::Sending;
-        if let Ok(mut outcome) = outcome.lock() {
-            *outcome = (folded.stuck, finishes);
+        let (folded, all_closed) = fold(control, open, spacing, &Limits::default(), now);
+        if !all_closed || control.state != CampaignState::Sending {
+            return Err(ChangeError::Refused(Refusal::NotSending));
         }
-        if finishes {
-            return Ok(campaign.finish(&job.account, &folded, now));
-        }
-        let mut transaction = Transaction::default();
-        if folded != *control {
-            let folded = Control {
-                rev: control.rev + 1,
-                ..folded
-            };
-            transaction.put(
-                Record::Control(Box::new(folded)),
-                Expect::Revision(control.rev),
-            );
-        }
-        Ok(transaction)
+        Ok(campaign.finish(&job.account, &folded, now))
     })
     .await;
     match result {
         Ok(_) => {
-            let outcome = outcome.into_inner().unwrap_or_default();
-            if outcome.1 {
-                tracing::info!(account = %job.account, campaign = %job.campaign, "a campaign is finished");
-            }
-            Ok(outcome)
+            tracing::info!(account = %job.account, campaign = %job.campaign, "a campaign is finished");
+            Ok(true)
         }
         Err(ChangeError::Trouble(trouble)) => Err(trouble),
-        Err(ChangeError::NotFound | ChangeError::Refused(_)) => Ok((0, false)),
+        Err(ChangeError::NotFound | ChangeError::Refused(_)) => Ok(false),
     }
 }

@@ -107,22 +107,21 @@ impl Store {
                 .set_key(Some(item::key(&known.key(scope))))
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":sending", AttributeValue::S("sending".to_owned()))
-                .expression_attribute_values(":one", number(1))
                 .return_values(ReturnValue::AllNew)
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
             let request = match update {
                 SlotUpdate::Ask { .. } => request
-                    .update_expression("SET rev = rev + :one")
+                    .update_expression("SET next_at = next_at")
                     .condition_expression("#state = :sending"),
                 SlotUpdate::Fresh { now, cost } => request
-                    .update_expression("SET next_at = :next, rev = rev + :one")
+                    .update_expression("SET next_at = :next")
                     .condition_expression("#state = :sending AND next_at < :now")
                     .expression_attribute_values(":now", number(now))
                     .expression_attribute_values(":next", number(now.saturating_add(cost))),
                 SlotUpdate::Queue { now, latest, cost } => request
-                    .update_expression("SET next_at = next_at + :cost, rev = rev + :one")
+                    .update_expression("SET next_at = next_at + :cost")
                     .condition_expression("#state = :sending AND next_at BETWEEN :now AND :latest")
                     .expression_attribute_values(":now", number(now))
                     .expression_attribute_values(":latest", number(latest))
@@ -151,6 +150,44 @@ impl Store {
             }
         }
         Err(Trouble::Contended)
+    }
+
+    /// Writes pace, cursor, totals and the number of stuck arcs, and nothing that slots or
+    /// changes of state write.
+    ///
+    /// # Errors
+    /// [`WriteError::Conflict`] when the item is not of this revision any more.
+    pub(crate) async fn put_folded(
+        &self,
+        scope: &AccountScope,
+        folded: &Control,
+    ) -> Result<(), WriteError> {
+        let item = item::item(&folded.key(scope), folded)?;
+        let names = ["cursor", "folded", "totals", "spacing", "stuck"];
+        let mut request = self
+            .client()
+            .update_item()
+            .table_name(self.name(Table::Main))
+            .set_key(Some(item::key(&folded.key(scope))))
+            .condition_expression("rev = :rev")
+            .expression_attribute_values(":rev", AttributeValue::N(folded.rev.to_string()))
+            .expression_attribute_values(":one", number(1));
+        let mut sets = vec!["rev = rev + :one".to_owned()];
+        for name in names {
+            let value = item.get(name).cloned().ok_or(Trouble::Damaged)?;
+            sets.push(format!("#{name} = :{name}"));
+            request = request
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        let result = request
+            .update_expression(format!("SET {}", sets.join(", ")))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => Err(super::write_error(&error, "fold")),
+        }
     }
 
     /// Writes a ledger entry unless there is one with its number.

@@ -17,7 +17,7 @@ use crate::record::Stored;
 pub struct Control {
     /// Whose.
     pub campaign: CampaignId,
-    /// Grows with each write, that of a slot included.
+    /// Grows with each write but that of a slot: those are many, and must not hold up a pause.
     pub rev: u64,
     /// Slots are given while it is `sending` only.
     pub state: CampaignState,
@@ -173,7 +173,6 @@ impl Control {
         };
         Some((
             Self {
-                rev: self.rev + 1,
                 next_at,
                 ..self.clone()
             },

@@ -77,6 +77,8 @@ pub enum Stop {
     Closed,
     /// There is no such arc (any more).
     NoArc,
+    /// Another worker is at this arc, and faster.
+    Busy,
     /// The campaign is not being sent.
     NotSending,
     /// No slot within the time that is worth waiting for.
@@ -142,6 +144,9 @@ pub enum Event {
 /// Store failures in a row that are answered by asking again.
 const PATIENCE: u8 = 3;
 
+/// Claims in a row that another worker won: two at one arc would do all work twice.
+const PATIENCE_WITH_OTHERS: u8 = 2;
+
 /// The machine.
 #[derive(Debug)]
 pub struct Worker {
@@ -155,6 +160,8 @@ pub struct Worker {
     /// Most recipients of the next entry.
     chunk: u16,
     failures: u8,
+    /// Claims in a row that another worker won.
+    lost: u8,
 }
 
 #[derive(Debug)]
@@ -198,6 +205,7 @@ impl Worker {
             credit: 0,
             chunk: limits.call_recipients.max(1),
             failures: 0,
+            lost: 0,
         };
         (worker, Command::LoadLedger)
     }
@@ -261,9 +269,14 @@ impl Worker {
             (Phase::Claiming(entry, read_at), Event::Claimed) => self.claimed(*entry, read_at, now),
             (Phase::Claiming(entry, read_at), Event::Taken(nonce)) => {
                 if entry.nonce == nonce {
-                    self.claimed(*entry, read_at, now)
-                } else {
+                    return self.claimed(*entry, read_at, now);
+                }
+                self.lost += 1;
+                if self.lost < PATIENCE_WITH_OTHERS {
                     self.load()
+                } else {
+                    // The arc stays released: should the other one die, it comes again.
+                    Command::Stop(Stop::Busy)
                 }
             }
             (Phase::Claiming(entry, read_at), Event::Failed) if again => {
@@ -439,6 +452,7 @@ impl Worker {
     }
 
     fn claimed(&mut self, entry: Entry, read_at: Timestamp, now: Timestamp) -> Command {
+        self.lost = 0;
         let mut left: Vec<(Class, Vec<(u16, PersonKey)>)> = Vec::new();
         for ((person, class), index) in entry
             .recipients

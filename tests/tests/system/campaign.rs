@@ -461,6 +461,30 @@ async fn what_cannot_be_sent_is_refused_and_says_why() {
     world.finish().await;
 }
 
+/// `cargo test -p tests --test system ten_thousand -- --ignored --nocapture` tells how long it
+/// takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn ten_thousand_people_are_reached_once_each() {
+    let world = World::start().await;
+    let controller = Controller::of(&world).await;
+    controller.subscribers(&world, "news", &names(10_000)).await;
+    let id = controller.send(&world, "cmp_large").await;
+    let started = std::time::Instant::now();
+    world.run("campaign").await;
+    while world.mail_count().await < 10_000 && started.elapsed().as_secs() < 280 {
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+    }
+    eprintln!("10,000 mails in {:?}", started.elapsed());
+    world.drain().await;
+    let report = controller.finish(&world, &id, 5).await;
+    eprintln!("finished after {:?}", started.elapsed());
+    assert_eq!((report.selected, report.sent), (10_000, 10_000));
+    assert_eq!(report.delivered, 10_000);
+    assert_eq!(addressees(&all_mails(&world).await).len(), 10_000);
+    world.finish().await;
+}
+
 /// The table's slots are those of the model that the simulation runs on.
 #[tokio::test]
 async fn slots_on_the_table_are_those_of_the_model() {
