@@ -18,7 +18,7 @@ use super::change::{ChangeError, unschedule};
 use crate::app::{App, Trouble};
 use crate::store::WriteError;
 
-/// People per query of the estimate: a page of DynamoDB is at most 1 MB.
+/// People per query of the estimate: a page of `DynamoDB` is at most 1 MB.
 const ESTIMATE_PAGE: usize = 1_000;
 
 /// Starts the campaign that this key of the `due` index names, if it is due; whether it did.

@@ -25,7 +25,7 @@ use crate::app::App;
 
 /// How long a call may take: fifty mails at once take longer than other calls, and giving up
 /// makes all of them unknown.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Hands the mails of these recipients over.
 pub(super) async fn send(

@@ -403,13 +403,15 @@ async fn a_killed_platform_goes_on_where_the_ledger_ends() {
     world.finish().await;
 }
 
+/// Spoils a draft.
+type Change = fn(&mut Campaign);
+
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_and_says_why() {
     let world = World::start().await;
     let controller = Controller::of(&world).await;
     let (app, scope) = (&controller.app, &controller.scope);
     let now = world.now().await;
-    type Change = fn(&mut Campaign);
     let cases: [(Change, Problem); 5] = [
         (|c| c.lists.clear(), Problem::Lists),
         (
