@@ -137,7 +137,15 @@ pub(super) async fn mail_from(
             let repeated = sign_ups.iter().any(|sign_up| {
                 sign_up.signed_up_at > recent && sign_up.state != SignUpState::Suppressed
             });
-            Ok((!repeated).then_some(from))
+            if repeated {
+                return Ok(None);
+            }
+            // The later mail takes its place in the count now: otherwise all that wait for the
+            // same instant would be sent at it. Who finds the place taken gets none.
+            Ok(match app.store.count(&ADDRESS_LIMIT, &hash, from).await? {
+                GuardAnswer::Counted => Some(from),
+                GuardAnswer::NotBefore(_) => None,
+            })
         }
     }
 }

@@ -47,6 +47,8 @@ impl Store {
         );
         let ms = |at: Timestamp| AttributeValue::N(at.as_millisecond().to_string());
         let key = Key::guard(hash, limit.kind);
+        // DynamoDB refuses a value that no expression names, and a log of one shifts nothing.
+        let zero = (n > 1).then(|| (":zero".to_owned(), AttributeValue::N("0".to_owned())));
         let result = self
             .client()
             .update_item()
@@ -54,7 +56,7 @@ impl Store {
             .set_key(Some(item::key(&key)))
             .update_expression(update)
             .condition_expression(condition)
-            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+            .set_expression_attribute_values(Some(zero.into_iter().collect()))
             .expression_attribute_values(":now", ms(now))
             .expression_attribute_values(":oldest", ms(limit.oldest_before(now)))
             .expression_attribute_values(":newest", ms(limit.newest_before(now)))
