@@ -26,6 +26,8 @@ pub enum Fault {
     Before,
     /// It happens, and the caller reads an error all the same.
     After,
+    /// Nothing happens, and the caller reads nothing: it runs into its timeout or is killed.
+    Hang,
 }
 
 /// The failures that are still to come; cheap to clone.
@@ -69,6 +71,7 @@ pub(crate) async fn inject(State(faults): State<Faults>, request: Request, next:
         None => return next.run(request).await,
         Some(Fault::Before) => None,
         Some(Fault::After) => Some(next.run(request).await),
+        Some(Fault::Hang) => std::future::pending().await,
     };
     drop(answer);
     (
