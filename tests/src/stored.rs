@@ -40,12 +40,34 @@ impl Stored {
         Self(items)
     }
 
-    /// Without what counts requests, which every request changes: rate counters and cursors.
+    /// Without what requests and schedules count for themselves: rate counters, cursors, the
+    /// share of SES's rate. Nothing of it is about a person or an account.
     #[must_use]
     pub fn without_counters(mut self) -> Self {
         self.0
-            .retain(|(_, pk, _), _| !pk.starts_with("G#guard#") && !pk.starts_with("G#due"));
+            .retain(|(_, pk, _), _| !pk.starts_with("G#") || pk == "G#accounts");
         self
+    }
+
+    /// Without the items of these kinds.
+    #[must_use]
+    pub fn without(mut self, kinds: &[&str]) -> Self {
+        self.0
+            .retain(|_, item| !kinds.iter().any(|kind| item["kind"] == *kind));
+        self
+    }
+
+    /// Expects nothing to be stored, changed or deleted since `before`; `what` was tried.
+    #[track_caller]
+    pub fn expect_same(&self, before: &Self, what: &str) {
+        let differs: Vec<_> = self
+            .0
+            .keys()
+            .chain(before.0.keys())
+            .filter(|key| self.0.get(*key) != before.0.get(*key))
+            .map(|key| (key, before.0.get(key), self.0.get(key)))
+            .collect();
+        assert!(differs.is_empty(), "{what} changed: {differs:#?}");
     }
 
     /// The items of one kind.

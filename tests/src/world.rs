@@ -350,6 +350,13 @@ impl World {
         self.move_clock(json!({"advance": step})).await
     }
 
+    /// Lets time pass as on a machine that was off: nothing is run on the way. In this process
+    /// only.
+    pub async fn skip(&self, step: jiff::SignedDuration) {
+        self.hold_clock(self.now().await + step);
+        self.release_clock();
+    }
+
     /// Lets time pass until an instant.
     pub async fn set_clock(&self, instant: &str) -> jiff::Timestamp {
         self.move_clock(json!({"set": instant})).await

@@ -8,11 +8,19 @@
 
 mod admin_api;
 mod backup;
+mod bad_input;
 mod browser;
 mod campaign;
+mod confirm;
+mod crash;
 mod import;
+mod limits;
+mod mail_format;
+mod notice;
 mod policy;
 mod retention;
+mod sign_up;
 mod template;
 mod trace;
+mod unsubscribe;
 mod world;
