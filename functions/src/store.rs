@@ -142,10 +142,10 @@ impl Store {
         for found in items {
             match item::kind(&found) {
                 Some(<rundbrief::person::Profile as Stored>::KIND) => {
-                    person.profile = Some(item::record(found)?)
+                    person.profile = Some(item::record(found)?);
                 }
                 Some(<rundbrief::person::Withdrawal as Stored>::KIND) => {
-                    person.withdrawal = Some(item::record(found)?)
+                    person.withdrawal = Some(item::record(found)?);
                 }
                 _ => return Err(Trouble::Damaged),
             }
