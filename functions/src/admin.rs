@@ -7,6 +7,7 @@ mod account;
 mod answer;
 mod backups;
 mod body;
+mod campaign;
 mod field;
 mod idempotency;
 mod import;
@@ -96,6 +97,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(account::routes())
         .merge(sender_domains::routes())
         .merge(backups::routes())
+        .merge(campaign::routes())
         .merge(key::routes())
         .merge(field::routes())
         .merge(list::routes())
