@@ -194,7 +194,10 @@ where
     runtime.block_on(lambda_runtime::run(service_fn(
         move |event: LambdaEvent<Value>| {
             let (app, handle) = (Arc::clone(&app), handle.clone());
-            async move { handle(app, event.payload).await }
+            // Boxed: the types of the handlers' futures nest deeper than the compiler looks.
+            let handled: futures::future::BoxFuture<'static, Result<Value, Failure>> =
+                Box::pin(handle(app, event.payload));
+            handled
         },
     )))
 }
