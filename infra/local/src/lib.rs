@@ -26,4 +26,4 @@ pub mod template;
 mod trial;
 
 /// What of its log the program shows: everything worth a person's attention.
-pub const LOG_FILTER: &str = "info,s3s=warn,s3s_fs=warn,hyper=warn";
+pub const LOG_FILTER: &str = "info,dynoxide=error,s3s=off,s3s_fs=off,hyper=warn";
