@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
-use rundbrief::address::EmailAddress;
+use rundbrief::address::{EmailAddress, InvalidAddress};
 use rundbrief::campaign::control::PauseReason;
 use rundbrief::campaign::{Campaign, CampaignState, Refusal, Sender};
 use rundbrief::entropy::Entropy;
-use rundbrief::header::SenderName;
+use rundbrief::header::{InvalidHeader, SenderName};
 use rundbrief::id::{CampaignId, ListId, TargetGroupId, TemplateId};
 use rundbrief::setup::List;
 use rundbrief::template::StoredTemplate;
@@ -147,10 +147,10 @@ impl Resource for Campaign {
 
 fn read_sender(sender: &mut Object) -> Option<Sender> {
     let name = sender.required("name", |value| {
-        SenderName::parse(&string(value)?).map_err(|invalid| invalid.code())
+        SenderName::parse(&string(value)?).map_err(InvalidHeader::code)
     });
     let email = sender.required("email", |value| {
-        EmailAddress::parse(&string(value)?).map_err(|invalid| invalid.code())
+        EmailAddress::parse(&string(value)?).map_err(InvalidAddress::code)
     });
     Some(Sender {
         name: name?,
