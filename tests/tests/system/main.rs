@@ -14,6 +14,7 @@ mod campaign;
 mod confirm;
 mod crash;
 mod import;
+mod journey;
 mod limits;
 mod mail_format;
 mod notice;
