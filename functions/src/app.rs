@@ -79,7 +79,17 @@ pub enum Trouble {
 impl App {
     /// An app for these settings; connects to nothing yet.
     pub fn new(settings: Settings, clock: Clock, entropy: Arc<dyn Entropy>) -> Self {
-        let clients = Arc::new(Clients::new(settings.clone()));
+        Self::with_clients(Clients::new(settings.clone()), settings, clock, entropy)
+    }
+
+    /// The same with clients that somebody made otherwise, such as metered ones.
+    pub fn with_clients(
+        clients: Clients,
+        settings: Settings,
+        clock: Clock,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let clients = Arc::new(clients);
         let store = Store::new(Arc::clone(&clients), &settings);
         Self {
             settings,

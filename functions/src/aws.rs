@@ -3,10 +3,16 @@
 //! Clients are made when first used, so that a function pays for those it needs.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -24,6 +30,34 @@ pub struct Clients {
     secrets: OnceLock<aws_sdk_secretsmanager::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
+    meter: Option<Meter>,
+}
+
+/// Counts requests to services, attempts included; for benchmarks.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(std::sync::Arc<AtomicU64>);
+
+impl Meter {
+    /// Requests so far.
+    pub fn calls(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "Meter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 macro_rules! client {
@@ -44,6 +78,10 @@ macro_rules! client {
                     Some(url) => config.endpoint_url(url),
                     None => config,
                 };
+                let config = match &self.meter {
+                    Some(meter) => config.interceptor(meter.clone()),
+                    None => config,
+                };
                 $sdk::Client::from_conf(config.build())
             })
         }
@@ -61,6 +99,16 @@ impl Clients {
             secrets: OnceLock::new(),
             ses: OnceLock::new(),
             sqs: OnceLock::new(),
+            meter: None,
+        }
+    }
+
+    /// The same, and `meter` counts their requests.
+    #[must_use]
+    pub fn metered(self, meter: Meter) -> Self {
+        Self {
+            meter: Some(meter),
+            ..self
         }
     }
 
