@@ -63,6 +63,11 @@ impl Browser {
             .as_str()
             .expect("a session")
             .clone_into(&mut browser.session);
+        // Following a link may return before the next page is there: look for elements longer.
+        let patience = json!({"implicit": 10_000});
+        browser
+            .in_session("POST", "/timeouts", Some(patience))
+            .await;
         Some(browser)
     }
 
@@ -128,14 +133,26 @@ impl Browser {
         self.in_session("POST", &path, Some(json!({}))).await;
     }
 
+    /// Waits until the page says `text`: pressing a button may return before its answer is here.
+    ///
+    /// # Panics
+    /// When it does not say so after many looks.
+    pub async fn sees(&self, text: &str) {
+        // Each look is a round trip to the browser, some milliseconds.
+        for _ in 0..5_000 {
+            if self.text().await.contains(text) {
+                return;
+            }
+        }
+        panic!("the page never says {text:?}");
+    }
+
     /// What the page says.
     pub async fn text(&self) -> String {
-        let path = format!("/element/{}/text", self.find("body").await);
-        self.in_session("GET", &path, None)
-            .await
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let script = "return document.body ? document.body.innerText : ''";
+        let body = json!({"script": script, "args": []});
+        let text = self.in_session("POST", "/execute/sync", Some(body)).await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Addresses of what the page loaded from anywhere but its own origin.
