@@ -236,11 +236,11 @@ impl Campaign {
     /// Whether its definition may still be changed.
     ///
     /// # Errors
-    /// Once it has started.
+    /// Once it has started or was cancelled.
     pub fn editable(&self) -> Result<(), Refusal> {
         match self.state {
             CampaignState::Draft | CampaignState::Scheduled => Ok(()),
-            _ => Err(Refusal::HasStarted),
+            state => Err(refused(state, Refusal::HasStarted)),
         }
     }
 
@@ -293,7 +293,7 @@ impl Campaign {
         if !self.is_due(now) {
             return Err(match self.state {
                 CampaignState::Draft | CampaignState::Scheduled => Refusal::NotDue,
-                _ => Refusal::HasStarted,
+                state => refused(state, Refusal::HasStarted),
             });
         }
         let started = Self {
@@ -354,23 +354,41 @@ impl Campaign {
         }
     }
 
-    /// Ends it for good: from the write on, no slot is given any more.
+    /// Ends it for good: one that waits never starts, and one that runs gets no slot any more.
+    ///
+    /// A draft is nothing that could be ended: it is deleted.
     ///
     /// # Errors
-    /// When it is over.
+    /// When it is a draft, or over.
     pub fn cancel(
         &self,
         account: &AccountId,
-        control: &Control,
+        control: Option<&Control>,
         now: Timestamp,
     ) -> Result<Transaction, Refusal> {
-        match control.state {
-            CampaignState::Finished | CampaignState::Cancelled => Err(Refusal::IsOver),
-            _ => {
-                let mut transaction = self.moved(control, CampaignState::Cancelled, None, now);
+        use CampaignState::{Cancelled, Draft, Finished, Interrupted, Paused, Scheduled, Sending};
+        // Once there is a control item, the state that counts is in it.
+        match (control.map_or(self.state, |control| control.state), control) {
+            (Finished | Cancelled, _) => Err(Refusal::IsOver),
+            (Sending | Paused | Interrupted, Some(control)) => {
+                let mut transaction = self.moved(control, Cancelled, None, now);
                 transaction.put(self.not_running(account, now), Expect::Revision(1));
                 Ok(transaction)
             }
+            (Scheduled, None) => {
+                let mut transaction = Transaction::default();
+                let cancelled = Self {
+                    rev: self.rev + 1,
+                    state: Cancelled,
+                    ..self.clone()
+                };
+                transaction.put(
+                    Record::Campaign(Box::new(cancelled)),
+                    Expect::Revision(self.rev),
+                );
+                Ok(transaction)
+            }
+            (Draft | Scheduled | Sending | Paused | Interrupted, _) => Err(Refusal::NotStarted),
         }
     }
 

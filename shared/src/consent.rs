@@ -25,7 +25,7 @@ use crate::time::{day_in, plus_days, to_millisecond};
 use crate::web_address::ClaimedAddress;
 
 pub use self::barring::{Barred, bar};
-pub use self::controller::{ended, mark_customer, restrict};
+pub use self::controller::{HasEnded, end, ended, mark_customer, restrict};
 
 /// Where a form post came from.
 #[derive(Debug, Clone)]
@@ -534,8 +534,11 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
         }),
         Expect::Absent,
     );
-    let profile = if last && !profile.customer && profile.ended_on.is_none() {
-        ended(profile, day_in(now, zone), zone)
+    let today = day_in(now, zone);
+    // An end that was planned for later is not waited for.
+    let goes_on = profile.ended_on.is_none_or(|end| end > today);
+    let profile = if last && !profile.customer && goes_on {
+        ended(profile, today, zone)
     } else {
         Profile {
             rev: profile.rev + 1,

@@ -139,9 +139,10 @@ impl Resource for Campaign {
         }
     }
 
-    /// A campaign that has started stays: its report and log belong to it.
+    /// A campaign that has started stays: its report and log belong to it. One that was cancelled
+    /// before has neither.
     async fn is_used(&self, _: &Desk) -> Result<bool, Refused> {
-        Ok(self.editable().is_err())
+        Ok(self.started_at.is_some())
     }
 }
 

@@ -99,7 +99,7 @@ pub async fn pause(
     now: Timestamp,
 ) -> Result<Campaign, ChangeError> {
     decide(app, scope, id, now, |campaign, control| {
-        let control = control.ok_or(Refusal::NotStarted)?;
+        let control = control.ok_or_else(|| without_control(campaign))?;
         Ok(campaign.pause(control, why, now)?)
     })
     .await
@@ -116,13 +116,13 @@ pub async fn resume(
     now: Timestamp,
 ) -> Result<Campaign, ChangeError> {
     decide(app, scope, id, now, |campaign, control| {
-        let control = control.ok_or(Refusal::NotStarted)?;
+        let control = control.ok_or_else(|| without_control(campaign))?;
         Ok(campaign.resume(control, now)?)
     })
     .await
 }
 
-/// Ends a campaign for good; one that has not started yet goes back into draft.
+/// Ends a campaign for good, whether it waits for its time or runs.
 ///
 /// # Errors
 /// When it is over, or a draft.
@@ -132,16 +132,15 @@ pub async fn cancel(
     id: &CampaignId,
     now: Timestamp,
 ) -> Result<Campaign, ChangeError> {
-    use rundbrief::campaign::CampaignState::{Draft, Scheduled};
     decide(app, scope, id, now, |campaign, control| {
-        match (campaign.state, control) {
-            (Draft, _) => Err(Refusal::NotStarted.into()),
-            (Scheduled, None) => Ok(alone(campaign, campaign.unscheduled(None)?)),
-            (_, Some(control)) => Ok(campaign.cancel(scope.account(), control, now)?),
-            (_, None) => Err(Refusal::NotStarted.into()),
-        }
+        Ok(campaign.cancel(scope.account(), control, now)?)
     })
     .await
+}
+
+/// Why a campaign that never started can neither be held nor go on.
+fn without_control(campaign: &Campaign) -> Refusal {
+    campaign.editable().err().unwrap_or(Refusal::NotStarted)
 }
 
 /// A change of the campaign item alone.

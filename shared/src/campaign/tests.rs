@@ -11,9 +11,12 @@ use super::control::{Control, NoSlot, PauseReason};
 use super::ledger::{Class, Entry, Ledger, People};
 use super::outcome::{Failure, Outcome, Outcomes, Then, Unsent, Verdict};
 use super::release::{Quota, release, share};
-use super::{CampaignState, Limits};
+use super::{Campaign, CampaignState, Limits, Refusal, Sender};
+use crate::address::EmailAddress;
 use crate::entropy::SeededEntropy;
-use crate::id::{AccountId, CampaignId, EventId, PersonKey};
+use crate::header::SenderName;
+use crate::id::{AccountId, CampaignId, EventId, PersonKey, TemplateId};
+use crate::record::{Record, Step, Transaction};
 use crate::time::plus_seconds;
 
 fn noon() -> Timestamp {
@@ -198,6 +201,121 @@ fn only_a_sending_campaign_with_a_pace_gives_slots() {
         control(1, 0).slot(1, &Limits::default(), noon()),
         Err(NoSlot::Full)
     );
+}
+
+/// What a change of state leads to, and whether the campaign stops being a running one.
+fn leads_to(transaction: Result<Transaction, Refusal>) -> Result<(CampaignState, bool), Refusal> {
+    let steps = transaction?.0;
+    let puts = |wanted: fn(&Record) -> Option<CampaignState>| {
+        steps.iter().find_map(move |step| match step {
+            Step::Put(record, _) => wanted(record),
+            Step::Check(..) => None,
+        })
+    };
+    let state = puts(|record| match record {
+        Record::Campaign(campaign) => Some(campaign.state),
+        _ => None,
+    });
+    let control = puts(|record| match record {
+        Record::Control(control) => Some(control.state),
+        _ => None,
+    });
+    let state = state.expect("the campaign is written");
+    assert!(control.is_none_or(|control| control == state));
+    let ends = |step: &Step| matches!(step, Step::Put(Record::Running(running), _) if running.gone_at.is_some());
+    Ok((state, steps.iter().any(ends)))
+}
+
+#[test]
+fn each_state_allows_its_own_changes_and_says_why_it_refuses_others() {
+    use CampaignState::{Cancelled, Draft, Finished, Interrupted, Paused, Scheduled, Sending};
+    use Refusal::{HasStarted, IsOver, NotPaused, NotSending, NotStarted};
+    let account = AccountId::parse("a").unwrap();
+    for (state, plan, pause, resume, cancel) in [
+        (
+            Draft,
+            Ok(Scheduled),
+            Err(NotStarted),
+            Err(NotStarted),
+            Err(NotStarted),
+        ),
+        (
+            Scheduled,
+            Ok(Scheduled),
+            Err(NotStarted),
+            Err(NotStarted),
+            Ok((Cancelled, false)),
+        ),
+        (
+            Sending,
+            Err(HasStarted),
+            Ok((Paused, false)),
+            Err(NotPaused),
+            Ok((Cancelled, true)),
+        ),
+        (
+            Paused,
+            Err(HasStarted),
+            Err(NotSending),
+            Ok((Sending, false)),
+            Ok((Cancelled, true)),
+        ),
+        (
+            Interrupted,
+            Err(HasStarted),
+            Err(NotSending),
+            Err(NotPaused),
+            Ok((Cancelled, true)),
+        ),
+        (Finished, Err(IsOver), Err(IsOver), Err(IsOver), Err(IsOver)),
+        (
+            Cancelled,
+            Err(IsOver),
+            Err(IsOver),
+            Err(IsOver),
+            Err(IsOver),
+        ),
+    ] {
+        let known = Campaign {
+            id: campaign(),
+            rev: 1,
+            name: "c".to_owned(),
+            template: TemplateId::parse("t").unwrap(),
+            lists: Vec::new(),
+            target_group: None,
+            sender: Sender {
+                name: SenderName::parse("S").unwrap(),
+                email: EmailAddress::parse("a@b.example").unwrap(),
+            },
+            scheduled_at: Some(noon()),
+            time_zone: String::new(),
+            state,
+            started_at: None,
+            problem: None,
+            created_at: noon(),
+        };
+        let running = Control {
+            state,
+            ..control(1, 10)
+        };
+        let held = (!matches!(state, Draft | Scheduled)).then_some(&running);
+        let planned = known.scheduled(noon(), noon());
+        assert_eq!(planned.map(|planned| planned.state), plan, "{state:?}");
+        let dropped = known.unscheduled(None);
+        let drop = plan.map(|_| Draft);
+        assert_eq!(dropped.map(|dropped| dropped.state), drop, "{state:?}");
+        let paused = known.pause(&running, PauseReason::Person, noon());
+        assert_eq!(leads_to(paused), pause, "{state:?}");
+        let resumed = known.resume(&running, noon());
+        assert_eq!(leads_to(resumed), resume, "{state:?}");
+        let cancelled = known.cancel(&account, held, noon());
+        assert_eq!(leads_to(cancelled), cancel, "{state:?}");
+        // One that was cancelled while it waited has no control item, now and ever.
+        if state == Cancelled {
+            let again = known.cancel(&account, None, noon());
+            assert_eq!(leads_to(again), Err(IsOver));
+        }
+    }
 }
 
 #[test]

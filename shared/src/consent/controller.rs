@@ -21,6 +21,33 @@ pub fn ended(profile: &Profile, on: Date, zone: &TimeZone) -> Profile {
     }
 }
 
+/// The relationship has ended already: its data are due, and no later day can put that off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the relationship has ended already")]
+pub struct HasEnded;
+
+/// The profile of somebody whose relationship the controller says ends on this day; `None` when
+/// that is known already.
+///
+/// A planned end that is still to come may be put off: the relationship is running, and nothing is
+/// due yet (S-08). Once its day has come, the month that follows is a promise to the person: the
+/// end may turn out to have been earlier, never later. A relationship begins anew by a sign-up.
+///
+/// # Errors
+/// When the day is later than an end that has come.
+pub fn end(
+    profile: &Profile,
+    on: Date,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Option<Profile>, HasEnded> {
+    match profile.ended_on {
+        Some(end) if end == on => Ok(None),
+        Some(end) if on > end && end <= day_in(now, zone) => Err(HasEnded),
+        Some(_) | None => Ok(Some(ended(profile, on, zone))),
+    }
+}
+
 /// The profile of somebody whom the controller marks a customer, or no longer: `profile` is what
 /// else changes, and `person` what was read.
 ///
@@ -189,6 +216,59 @@ mod tests {
         let now = at("2027-02-01T00:00:00Z");
         let marked = mark_customer(&person, &profile, true, &vienna, now);
         assert_eq!((marked.ended_on, marked.gone_at), (None, None));
+    }
+
+    #[test]
+    fn an_end_that_has_come_may_be_earlier_but_not_later() {
+        let vienna = zone("Europe/Vienna").unwrap();
+        // 23:30 on 9 March in UTC is the 10th in Vienna: that day has come.
+        let now = at("2027-03-09T23:30:00Z");
+        let day = |text: &str| -> Date { text.parse().unwrap() };
+        let running = subscriber(true, true).profile.unwrap();
+        for (known, on, expected) in [
+            (None, "2027-01-01", Ok(Some("2027-01-01"))),
+            (None, "2027-12-31", Ok(Some("2027-12-31"))),
+            (Some("2027-02-20"), "2027-02-19", Ok(Some("2027-02-19"))),
+            (Some("2027-02-20"), "2027-02-20", Ok(None)),
+            (Some("2027-02-20"), "2027-02-21", Err(HasEnded)),
+            (Some("2027-02-20"), "2099-01-01", Err(HasEnded)),
+            (Some("2027-03-10"), "2027-03-11", Err(HasEnded)),
+            (Some("2027-03-11"), "2027-03-12", Ok(Some("2027-03-12"))),
+            (Some("2027-12-31"), "2028-12-31", Ok(Some("2028-12-31"))),
+            (Some("2027-12-31"), "2027-03-01", Ok(Some("2027-03-01"))),
+        ] {
+            let profile = match known {
+                Some(known) => ended(&running, day(known), &vienna),
+                None => running.clone(),
+            };
+            let after = end(&profile, day(on), &vienna, now);
+            let expected = expected.map(|on| on.map(|on| ended(&profile, day(on), &vienna)));
+            assert_eq!(after, expected, "{known:?} {on}");
+        }
+    }
+
+    #[test]
+    fn who_leaves_everything_does_not_wait_for_a_planned_end() {
+        let vienna = zone("Europe/Vienna").unwrap();
+        let now = at("2027-03-09T12:00:00Z");
+        for (planned, ended_on) in [("2099-12-31", "2027-03-09"), ("2027-03-01", "2027-03-01")] {
+            let mut person = subscriber(false, true);
+            let profile = person.profile.take().unwrap();
+            person.profile = Some(ended(&profile, planned.parse().unwrap(), &vienna));
+            let leaving = crate::consent::Leaving {
+                list: None,
+                via: crate::person::UnsubscribedVia::Page,
+                campaign: None,
+                event: EventId::from_bytes([2; 16]),
+                now,
+            };
+            let steps = crate::consent::leave(&person, &leaving, &vienna).unwrap().0;
+            let left = steps.into_iter().find_map(|step| match step {
+                Step::Put(Record::Profile(profile), _) => profile.ended_on,
+                _ => None,
+            });
+            assert_eq!(left, Some(ended_on.parse().unwrap()), "{planned}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use axum::response::Response;
 use jiff::civil::Date;
+use lambda_http::http::StatusCode;
 use rundbrief::account::Scope;
 use rundbrief::consent::{self, Leaving};
 use rundbrief::id::{EventId, ListId, PersonKey};
@@ -17,7 +18,15 @@ use super::super::body::{self, Code, MAX_BODY_OCTETS, string};
 use super::super::idempotency::Keep;
 use super::super::resource::ATTEMPTS;
 use super::{PATH, etag, known, shown};
+use crate::problem::Problem;
 use crate::store::WriteError;
+
+/// The day is later than an end that has come already.
+const HAS_ENDED: Problem = Problem {
+    status: StatusCode::CONFLICT,
+    code: "relationship_ended",
+    title: "The relationship has ended already; only an earlier day can be told",
+};
 
 /// The person as they stand; a repetition reads again instead of keeping personal data.
 async fn stands(desk: &Desk, key: PersonKey) -> Answer {
@@ -95,7 +104,11 @@ pub(super) async fn end(access: Access, sent: Sent) -> Answer {
         let Some(profile) = &person.profile else {
             return Ok(None);
         };
-        let ended = consent::ended(profile, on, &zone);
+        let Some(ended) =
+            consent::end(profile, on, &zone, desk.now).map_err(|consent::HasEnded| HAS_ENDED)?
+        else {
+            return Ok(None);
+        };
         let mut transaction = Transaction::default();
         transaction.put(
             Record::Profile(Box::new(ended.clone())),

@@ -1,9 +1,11 @@
 //! Event source mappings: feeds a queue's messages to a function, as Lambda's pollers do.
 //!
-//! Two things differ from AWS on purpose: a failed batch comes back after a short backoff
-//! instead of the visibility timeout, and every message is delivered twice (A-39: at least once).
+//! Three things differ from AWS on purpose: a failed batch comes back after a short backoff
+//! instead of the visibility timeout, every message is delivered twice (A-39: at least once), and
+//! no more batches run at once than this machine's cores are good for.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use crate::lambda::Invoke;
 
 /// How many batches of one mapping run at the same time, unless it says otherwise.
 const PARALLEL_BATCHES: usize = 2;
+/// The most batches of one mapping for each core: a Lambda environment brings its own machine, a
+/// worker here waits for SES at times. Twenty workers on two cores would only wait for each other.
+const BATCHES_PER_CORE: usize = 2;
 /// The longest a part-filled batch waits here for more, whatever the mapping asks for: a person
 /// sits in front of this machine.
 const LONGEST_WINDOW: Duration = Duration::from_millis(500);
@@ -40,7 +45,7 @@ pub struct MappingSpec {
     pub batching_window: Duration,
     /// Whether the function names the messages that failed (`ReportBatchItemFailures`).
     pub report_batch_item_failures: bool,
-    /// Batches in flight at a time; nothing means two.
+    /// Batches in flight at a time; nothing means two. Never more than this machine can do.
     pub parallel: Option<usize>,
 }
 
@@ -68,9 +73,8 @@ impl Queues {
         let changed = self.watch(&spec.queue)?;
         let hide = i64::try_from(self.spec(&spec.queue)?.visibility_timeout.as_millis())
             .unwrap_or(i64::MAX);
-        let parallel = Arc::new(Semaphore::new(
-            spec.parallel.unwrap_or(PARALLEL_BATCHES).max(1),
-        ));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let parallel = Arc::new(Semaphore::new(batches_at_once(spec.parallel, cores)));
         let mapping = Arc::new(Mapping {
             queues: self.clone(),
             spec,
@@ -80,6 +84,13 @@ impl Queues {
         });
         Ok(tokio::spawn(poll(mapping, changed, parallel)))
     }
+}
+
+/// How many batches of a mapping run at the same time on a machine with so many cores.
+pub(super) fn batches_at_once(wanted: Option<usize>, cores: usize) -> usize {
+    wanted
+        .unwrap_or(PARALLEL_BATCHES)
+        .clamp(1, cores.max(1) * BATCHES_PER_CORE)
 }
 
 struct Mapping {

@@ -424,6 +424,24 @@ async fn only_the_named_failures_come_again_and_a_malformed_answer_fails_all() {
     }
 }
 
+#[test]
+fn no_more_batches_run_at_once_than_the_machine_is_good_for() {
+    for (wanted, cores, at_once) in [
+        (Some(20), 2, 4),
+        (Some(20), 64, 20),
+        (Some(1), 8, 1),
+        (None, 8, 2),
+        (None, 1, 2),
+        (Some(0), 0, 1),
+    ] {
+        assert_eq!(
+            mapping::batches_at_once(wanted, cores),
+            at_once,
+            "{wanted:?} {cores}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_function_that_always_fails_leaves_its_message_in_the_dead_letter_queue() {
     let folder = trial::Folder::new("queues-crash");

@@ -443,10 +443,10 @@ impl World {
             }
             19..=22 => self.resume(senders),
             23 if self.chance(2) => {
-                if let Ok(cancel) = self
-                    .model
-                    .campaign
-                    .cancel(&self.account, &control, self.now)
+                if let Ok(cancel) =
+                    self.model
+                        .campaign
+                        .cancel(&self.account, Some(&control), self.now)
                 {
                     self.tell(|| "cancelled".to_owned());
                     self.saw("a cancellation");

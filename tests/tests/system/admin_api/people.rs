@@ -284,6 +284,13 @@ async fn a_controller_unsubscribes_restricts_and_ends_relationships() {
     assert_eq!(left.json()["state"], "unsubscribed");
     assert_eq!(left.json()["lists"], json!([]));
     assert!(left.json()["deletion_due_at"].is_string());
+    // What is due is not put off by telling a later end.
+    api.post(
+        &format!("{anna}/end-relationship"),
+        &json!({"on": "2099-01-31"}),
+    )
+    .await
+    .expect_problem(409, "relationship_ended");
     let again = once
         .post(&format!("{anna}/unsubscribe"), &json!({}))
         .await
