@@ -75,12 +75,12 @@ pub fn sign_up(
     let now = to_millisecond(request.now);
     let setup = &request.form.setup;
     let barred = person.is_blocked() || person.is_restricted();
-    let active = person.active_lists();
-    let all_active = request
+    let sendable = person.sendable_lists();
+    let has_it_all = request
         .submission
         .lists
         .iter()
-        .all(|list| active.contains(list));
+        .all(|list| sendable.contains(list));
     let state = match setup.mode {
         Mode::Double => SignUpState::Pending,
         Mode::Single | Mode::Confirmed if barred => SignUpState::Suppressed,
@@ -113,7 +113,7 @@ pub fn sign_up(
 
     // Who has it all already is not mailed again (M-29); restricted people are not mailed.
     let notice = match (setup.mode, state) {
-        _ if all_active || person.is_restricted() => None,
+        _ if has_it_all || person.is_restricted() => None,
         (Mode::Double, _) => Some(Notice::Confirmation {
             sign_up: request.event,
         }),
@@ -216,11 +216,11 @@ fn evidence(
 fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Timestamp) -> Profile {
     match &person.profile {
         Some(profile) => {
-            let active = person.active_lists();
+            let sendable = person.sendable_lists();
             let mut profile = profile.clone();
             profile.rev += 1;
             for list in &evidence.lists {
-                if !active.contains(&list.id) {
+                if !sendable.contains(&list.id) {
                     profile
                         .lists
                         .insert(list.id.clone(), consent_by(evidence.event, now));
@@ -250,6 +250,7 @@ fn new_profile(
             .iter()
             .map(|list| (list.id.clone(), consent_by(evidence.event, now)))
             .collect(),
+        provenance: Vec::new(),
         interests: evidence.interests.clone(),
         tracking_since: (evidence.tracking_consent == Some(true)).then_some(now),
         language: evidence.language,
@@ -410,14 +411,14 @@ fn confirmed_profile(person: &Person, confirmed: &SignUp, now: Timestamp) -> Pro
     let Some(profile) = &person.profile else {
         return new_profile(confirmed, values.collect(), now);
     };
-    let active = person.active_lists();
+    let sendable = person.sendable_lists();
     let mut profile = profile.clone();
     profile.rev += 1;
     for (key, value) in values {
         profile.values.entry(key).or_insert(value);
     }
     for list in &confirmed.lists {
-        if !active.contains(&list.id) {
+        if !sendable.contains(&list.id) {
             profile
                 .lists
                 .insert(list.id.clone(), consent_by(confirmed.event, now));

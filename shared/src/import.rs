@@ -29,11 +29,13 @@ pub const MAX_SOURCE_CHARACTERS: usize = 200;
 /// Longest proof in characters: a reference to where it is kept, or its words.
 pub const MAX_PROOF_CHARACTERS: usize = 2_000;
 
+/// What reports say of a row whose person is on the list and gets no mail for lack of proof.
+pub const PROOF_MISSING: &str = "proof_missing";
+
 /// Where imported people come from and why they may be written to (T-15, L-01).
 ///
-/// Day and proof are optional: nobody's data are refused for lack of them, and what is missing
-/// shows in every answer about the import. Without a day the consent counts from the import's
-/// own day, the latest that can be true.
+/// Day and proof are optional: nobody's data are refused for lack of them. But people whose
+/// consent has no day and proof are not written to, and every answer about the import says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Where the controller has the data from.
@@ -62,6 +64,25 @@ pub struct ClaimedProvenance<'a> {
 }
 
 impl Provenance {
+    /// Whether it says all that consent needs to be proven (Art. 7(1) GDPR).
+    pub fn proves_consent(&self) -> bool {
+        self.consented_on.is_some() && self.proof.is_some()
+    }
+
+    /// Whether people may get list mail on this ground.
+    pub fn is_sendable(&self) -> bool {
+        self.warning().is_none()
+    }
+
+    /// Why they may not, as a stable code.
+    pub fn warning(&self) -> Option<&'static str> {
+        match self.legal_basis {
+            LegalBasis::Consent if !self.proves_consent() => Some(PROOF_MISSING),
+            LegalBasis::Consent | LegalBasis::SoftOptInAt | LegalBasis::SoftOptInDe => None,
+            LegalBasis::Transactional => Some("no_list_mail"),
+        }
+    }
+
     /// Reads what was sent; `today` is the account's calendar day.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::EmailAddress;
 use crate::form::FieldValue;
 use crate::id::{CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId};
+use crate::import::Provenance;
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::record::{Due, DueWork, Stored};
@@ -33,6 +34,10 @@ pub struct Profile {
     /// Consents by list.
     #[serde(default)]
     pub lists: BTreeMap<ListId, ListConsent>,
+    /// Where imported consents come from, in the order they came: nothing is ever taken out or
+    /// changed, so that a record of the person says it all, in an archive too (T-15).
+    #[serde(default)]
+    pub provenance: Vec<ImportedConsent>,
     /// Interests ticked.
     #[serde(default)]
     pub interests: Vec<InterestId>,
@@ -53,6 +58,20 @@ pub struct Profile {
     /// When it counts as absent: one calendar month after the end (S-08).
     #[serde(default)]
     pub gone_at: Option<Timestamp>,
+}
+
+/// What an import said of a consent to a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedConsent {
+    /// Which import.
+    pub import: ImportId,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// For which list.
+    pub list: ListId,
+    /// In the controller's words.
+    #[serde(flatten)]
+    pub provenance: Provenance,
 }
 
 /// Why a list may write to a person.
@@ -110,7 +129,7 @@ impl LegalBasis {
 pub enum Proof {
     /// A sign-up of the person.
     SignUp(EventId),
-    /// An import, which names its source and ground (T-15).
+    /// An import; [`Profile::provenance`] has what it said (T-15).
     Import(ImportId),
 }
 
@@ -302,9 +321,9 @@ pub struct Person {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// At least one list may write.
+    /// On at least one list.
     Active,
-    /// No list may.
+    /// On none.
     Unsubscribed,
     /// Processing is restricted: kept, not mailed, not changed.
     Restricted,
@@ -315,7 +334,7 @@ pub enum Standing {
 }
 
 impl Profile {
-    /// The lists that may write to the person now.
+    /// The lists that the person is on now: agreed to, and not left.
     pub fn active_lists(&self, withdrawal: Option<&Withdrawal>) -> BTreeSet<ListId> {
         self.lists
             .iter()
@@ -325,6 +344,32 @@ impl Profile {
             })
             .map(|(list, _)| list.clone())
             .collect()
+    }
+
+    /// Whether the consent to a list can be proven: it came by a sign-up, or by an import that
+    /// said when it was given and what proves it. Art. 7(1) GDPR asks that of consent only, not
+    /// of the other grounds.
+    pub fn is_proven(&self, list: &ListId) -> bool {
+        let Some(consent) = self.lists.get(list) else {
+            return false;
+        };
+        match &consent.proof {
+            Proof::SignUp(_) => true,
+            Proof::Import(_) if consent.basis != LegalBasis::Consent => true,
+            Proof::Import(import) => self
+                .provenance
+                .iter()
+                .filter(|said| said.import == *import && said.list == *list)
+                .any(|said| said.provenance.proves_consent()),
+        }
+    }
+
+    /// The lists that may write to the person now: those they are on, and whose consent can be
+    /// proven (T-15).
+    pub fn sendable_lists(&self, withdrawal: Option<&Withdrawal>) -> BTreeSet<ListId> {
+        let mut lists = self.active_lists(withdrawal);
+        lists.retain(|list| self.is_proven(list));
+        lists
     }
 
     /// What the person is to the account now.
@@ -360,11 +405,19 @@ impl Person {
         }
     }
 
-    /// The lists that may write to the person now.
+    /// The lists that the person is on now.
     pub fn active_lists(&self) -> BTreeSet<ListId> {
         self.profile
             .as_ref()
             .map(|profile| profile.active_lists(self.withdrawal.as_ref()))
+            .unwrap_or_default()
+    }
+
+    /// The lists that may write to the person now.
+    pub fn sendable_lists(&self) -> BTreeSet<ListId> {
+        self.profile
+            .as_ref()
+            .map(|profile| profile.sendable_lists(self.withdrawal.as_ref()))
             .unwrap_or_default()
     }
 

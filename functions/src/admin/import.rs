@@ -232,6 +232,8 @@ fn show(desk: &Desk, import: &Import) -> Value {
         "legal_basis": import.provenance.legal_basis,
         "consented_on": import.provenance.consented_on,
         "proof": import.provenance.proof,
+        "sendable": import.provenance.is_sendable(),
+        "warnings": import.provenance.warning().into_iter().collect::<Vec<_>>(),
         "dry_run": import.dry_run,
         "created_at": import.created_at,
         "ended_at": import.ended_at,

@@ -71,6 +71,7 @@ fn show(profile: &Profile, withdrawal: Option<&Withdrawal>) -> Value {
     shown.insert("fields".to_owned(), declared.into());
     for (name, value) in [
         ("lists", json!(profile.active_lists(withdrawal))),
+        ("sendable_lists", json!(profile.sendable_lists(withdrawal))),
         ("interests", json!(profile.interests)),
         ("tracking_consent_since", json!(profile.tracking_since)),
         ("language", json!(profile.language)),
@@ -178,19 +179,25 @@ async fn evidence(access: Access) -> Answer {
     let consents: Vec<Value> = person
         .profile
         .iter()
-        .flat_map(|profile| &profile.lists)
-        .map(|(list, consent)| {
+        .flat_map(|profile| profile.lists.iter().map(move |entry| (profile, entry)))
+        .map(|(profile, (list, consent))| {
             json!({
                 "list": list,
                 "since": consent.since,
                 "legal_basis": consent.basis,
                 "proof": consent.proof,
+                "proven": profile.is_proven(list),
             })
         })
         .collect();
     Ok(found(&json!({
         "subscriber": key,
         "consents": consents,
+        "imports": person
+            .profile
+            .iter()
+            .flat_map(|profile| &profile.provenance)
+            .collect::<Vec<_>>(),
         "signups": sign_ups.iter().map(sign_up::show).collect::<Vec<_>>(),
         "unsubscriptions": unsubscriptions
             .iter()

@@ -32,16 +32,16 @@ impl Store {
             .table_name(self.name(key.table))
             .set_key(Some(item::key(key)))
             .consistent_read(true)
-            .projection_expression("kind, expires_at")
+            .projection_expression("kind, expires_ms")
             .send()
             .await
             .map_err(|error| trouble(&error, "get ending"))?;
         Ok(answer.item.map(|found| Ending {
             kind: item::kind(&found).unwrap_or_default().to_owned(),
             expires_at: found
-                .get(item::EXPIRES_AT)
+                .get(item::EXPIRES_MS)
                 .and_then(|at| at.as_n().ok()?.parse().ok())
-                .and_then(|at| Timestamp::from_second(at).ok()),
+                .and_then(|at| Timestamp::from_millisecond(at).ok()),
         }))
     }
 
@@ -73,8 +73,11 @@ impl Store {
             .delete_item()
             .table_name(self.name(key.table))
             .set_key(Some(item::key(key)))
-            .condition_expression("attribute_exists(pk) AND expires_at <= :now")
-            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()))
+            .condition_expression("attribute_exists(pk) AND expires_ms <= :now")
+            .expression_attribute_values(
+                ":now",
+                AttributeValue::N(now.as_millisecond().to_string()),
+            )
             .send()
             .await;
         match result {

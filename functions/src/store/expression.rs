@@ -15,13 +15,13 @@ pub(super) struct Condition {
 
 /// What must be so. Expired means absent here as in every read (T-04).
 pub(super) fn condition(expect: Expect, now: Timestamp) -> Condition {
-    let now = AttributeValue::N(now.as_second().to_string());
+    let now = AttributeValue::N(now.as_millisecond().to_string());
     let mut values = HashMap::from([(":now".to_owned(), now)]);
     let text = match expect {
-        Expect::Absent => "attribute_not_exists(pk) OR expires_at <= :now",
+        Expect::Absent => "attribute_not_exists(pk) OR expires_ms <= :now",
         Expect::Revision(revision) => {
             values.insert(":rev".to_owned(), AttributeValue::N(revision.to_string()));
-            "rev = :rev AND (attribute_not_exists(expires_at) OR expires_at > :now)"
+            "rev = :rev AND (attribute_not_exists(expires_ms) OR expires_ms > :now)"
         }
     };
     Condition {

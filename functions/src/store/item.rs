@@ -9,8 +9,11 @@ use serde::de::DeserializeOwned;
 use super::Item;
 use crate::app::Trouble;
 
-/// The TTL attribute: epoch seconds.
+/// The TTL attribute: epoch seconds, rounded up; only the service reads it.
 pub(super) const EXPIRES_AT: &str = "expires_at";
+/// The same end in epoch milliseconds, which every read and condition goes by: a link that lives
+/// seven days lives them to the last (O-07).
+pub(super) const EXPIRES_MS: &str = "expires_ms";
 
 /// The primary key's two attributes.
 pub(super) fn key(key: &Key) -> Item {
@@ -32,10 +35,13 @@ pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
         AttributeValue::N(record.revision().to_string()),
     );
     if let Some(at) = record.expires_at() {
+        let ms = at.as_millisecond();
+        let seconds = ms.div_euclid(1_000) + i64::from(ms.rem_euclid(1_000) > 0);
         item.insert(
             EXPIRES_AT.to_owned(),
-            AttributeValue::N(at.as_second().to_string()),
+            AttributeValue::N(seconds.to_string()),
         );
+        item.insert(EXPIRES_MS.to_owned(), AttributeValue::N(ms.to_string()));
     }
     if let Some(due) = record.due() {
         let partition = due.work.partition(shard(at));
@@ -72,7 +78,7 @@ pub(super) fn record<T: DeserializeOwned>(item: Item) -> Result<T, Trouble> {
 /// An item's own fields as JSON, members in the order of their names: without its place, its
 /// entry in the index and its TTL, which follow from them.
 pub(crate) fn plain(mut item: Item) -> Result<serde_json::Value, Trouble> {
-    for name in ["pk", "sk", "due_shard", "due_at", EXPIRES_AT] {
+    for name in ["pk", "sk", "due_shard", "due_at", EXPIRES_AT, EXPIRES_MS] {
         item.remove(name);
     }
     let mut fields: serde_json::Value = record(item)?;
@@ -87,8 +93,8 @@ pub(crate) fn kind(item: &Item) -> Option<&str> {
 
 /// Whether the item counts as being there (T-04).
 pub(super) fn is_present(item: &Item, now: Timestamp) -> bool {
-    match item.get(EXPIRES_AT) {
-        Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at > now.as_second()),
+    match item.get(EXPIRES_MS) {
+        Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at > now.as_millisecond()),
         Some(_) => false,
         None => true,
     }

@@ -57,8 +57,8 @@ impl Audience<'_> {
         if withdrawal.is_some_and(Withdrawal::is_restricted) {
             return Judgement::Skipped(Skip::Restricted);
         }
-        let active = profile.active_lists(withdrawal);
-        let mut standing = consents.iter().filter(|(list, _)| active.contains(*list));
+        let sendable = profile.sendable_lists(withdrawal);
+        let mut standing = consents.iter().filter(|(list, _)| sendable.contains(*list));
         if let Some((list, _)) = standing
             .clone()
             .find(|(_, consent)| consent.since <= self.started_at)
@@ -73,6 +73,10 @@ impl Audience<'_> {
         }
         if standing.next().is_some() {
             return Judgement::Skipped(Skip::ConsentAfterStart);
+        }
+        let active = profile.active_lists(withdrawal);
+        if consents.iter().any(|(list, _)| active.contains(*list)) {
+            return Judgement::Skipped(Skip::NoProof);
         }
         let barred = |at: Option<Timestamp>| {
             at.is_some_and(|at| consents.iter().all(|(_, consent)| consent.since <= at))

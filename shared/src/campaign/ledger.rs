@@ -46,6 +46,8 @@ pub enum Skip {
     Bounced,
     /// Complained.
     Complained,
+    /// Imported with consent as the ground, without its day or what proves it (T-15).
+    NoProof,
     /// Agreed only after the campaign had started.
     ConsentAfterStart,
     /// No subscriber of the list any more.

@@ -163,6 +163,7 @@ mod tests {
             spellings: vec![address],
             values: BTreeMap::new(),
             lists,
+            provenance: Vec::new(),
             interests: Vec::new(),
             tracking_since: None,
             language: Language::De,

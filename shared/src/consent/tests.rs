@@ -11,12 +11,14 @@ use crate::account::Account;
 use crate::address::EmailAddress;
 use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
 use crate::entropy::SeededEntropy;
-use crate::id::{AccountId, SetupId};
+use crate::id::{AccountId, ImportId, SetupId};
+use crate::import::{Import, ImportRequest, Provenance};
 use crate::key::Key;
 use crate::page_language::Language;
 use crate::person::Standing;
 use crate::record::{Step, Stored};
 use crate::setup::{List, Redirects, Setup, SetupField};
+use crate::subscriber_file::Layout;
 use crate::time::{plus_seconds, zone};
 
 /// A store that knows conditions and expiry, and nothing else.
@@ -191,6 +193,35 @@ impl Model {
             self.commit(transaction).unwrap();
         }
         decision.is_some()
+    }
+
+    /// A row of an import for the list `news`.
+    fn import(&mut self, address: &str, proven: bool) {
+        let address = EmailAddress::parse(address).unwrap();
+        let person = self.person(self.scope.person(&address));
+        let file = format!("email\n{}\n", address.reveal());
+        let request = ImportRequest {
+            id: ImportId::generate(self.now, &self.entropy),
+            provenance: Provenance {
+                source: "Messe".to_owned(),
+                legal_basis: LegalBasis::Consent,
+                consented_on: proven.then(|| day_in(self.now, &TimeZone::UTC)),
+                proof: proven.then(|| "Formular".to_owned()),
+            },
+            list: ListId::parse("news").unwrap(),
+            dry_run: false,
+            now: self.now,
+        };
+        let layout = Layout::of_file(file.as_bytes(), &[]).unwrap();
+        let (import, chunks) = Import::of_file(&self.scope, request, layout, file.as_bytes());
+        let rows = import
+            .layout
+            .read_chunk(&chunks[0].place, &file.as_bytes()[chunks[0].place.start..]);
+        let people = [(person.key, person)].into();
+        let mut batch = chunks[0].step(&self.scope, &import, Language::De, &rows, &people);
+        // The chunk itself is not stored here.
+        batch.transaction.0.pop();
+        self.commit(&batch.transaction).unwrap();
     }
 
     fn active(&self, address: &str) -> Vec<String> {
@@ -510,6 +541,7 @@ enum Event {
     Confirm(usize),
     Leave(Option<usize>),
     Bar(Barred),
+    Import(bool),
     Wait(i64),
 }
 
@@ -524,6 +556,7 @@ fn event() -> impl Strategy<Value = Event> {
         (0_usize..6).prop_map(Event::Confirm),
         proptest::option::of(0_usize..2).prop_map(Event::Leave),
         prop_oneof![Just(Barred::Bounced), Just(Barred::Complained)].prop_map(Event::Bar),
+        any::<bool>().prop_map(Event::Import),
         prop_oneof![
             Just(1_i64),
             Just(700),
@@ -538,8 +571,9 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
-    /// Over any history: whoever is active has evidence that is newer than their last withdrawal,
-    /// complete, and, once suppressed, confirmed.
+    /// Over any history: whoever may be mailed has evidence that is newer than their last
+    /// withdrawal, complete, and, once suppressed, confirmed; imports bring back nobody, and what
+    /// they said of a person is never lost.
     #[test]
     fn nobody_is_active_without_evidence_newer_than_their_withdrawal(events in prop::collection::vec(event(), 1..30)) {
         let mut model = Model::new();
@@ -547,6 +581,8 @@ proptest! {
         let lists = ["news", "offers"];
         let mut left_all_at: Option<Timestamp> = None;
         let mut ever_left = false;
+        let mut left_lists = std::collections::BTreeSet::new();
+        let mut said = Vec::new();
         for event in events {
             model.wait(1);
             match event {
@@ -557,7 +593,9 @@ proptest! {
                     }
                 }
                 Event::Leave(list) => {
+                    let before = model.person(key).active_lists();
                     model.leave(WHO, list.map(|list| lists[list]));
+                    left_lists.extend(before.difference(&model.person(key).active_lists()).cloned());
                     if list.is_none() && model.person(key).profile.is_some() {
                         left_all_at = Some(model.now);
                         ever_left = true;
@@ -570,14 +608,29 @@ proptest! {
                         ever_left = true;
                     }
                 }
+                Event::Import(proven) => model.import(WHO, proven),
                 Event::Wait(seconds) => model.wait(seconds),
             }
             let person = model.person(key);
-            let Some(profile) = &person.profile else { continue };
-            for list in person.active_lists() {
+            let Some(profile) = &person.profile else {
+                said.clear();
+                continue;
+            };
+            prop_assert!(profile.provenance.starts_with(&said), "append-only");
+            said.clone_from(&profile.provenance);
+            prop_assert!(person.sendable_lists().is_subset(&person.active_lists()));
+            for list in person.sendable_lists() {
                 let consent = &profile.lists[&list];
                 prop_assert!(left_all_at.is_none_or(|at| consent.since > at));
-                let Proof::SignUp(event) = consent.proof else { panic!("no import here") };
+                let event = match &consent.proof {
+                    Proof::SignUp(event) => *event,
+                    Proof::Import(import) => {
+                        let proof = said.iter().find(|said| said.import == *import).unwrap();
+                        prop_assert!(proof.provenance.proves_consent() && proof.at == consent.since);
+                        prop_assert!(!left_lists.contains(&list), "an import brings nobody back");
+                        continue;
+                    }
+                };
                 let evidence = model.sign_ups(key).into_iter().find(|sign_up| sign_up.event == event).unwrap();
                 prop_assert_eq!(evidence.subscriber, Some(key));
                 prop_assert!(evidence.lists.iter().any(|asked| asked.id == list));

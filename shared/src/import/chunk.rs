@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Import, Tally, decide};
+use super::{Decision, Import, PROOF_MISSING, Tally, decide};
 use crate::id::{ImportId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
@@ -36,7 +36,7 @@ pub struct Run {
     pub rows: u32,
     /// What became of each.
     pub outcome: Outcome,
-    /// Why, for those skipped and failed.
+    /// Why, for those skipped and failed; what is missing, for the others.
     #[serde(default)]
     pub code: Option<String>,
 }
@@ -211,7 +211,11 @@ impl ImportChunk {
                         break;
                     }
                     octets += size;
-                    chunk.append(outcome, None);
+                    let missing = !profile.is_proven(&import.list)
+                        && profile
+                            .active_lists(person.withdrawal.as_ref())
+                            .contains(&import.list);
+                    chunk.append(outcome, missing.then(|| PROOF_MISSING.to_owned()));
                     if import.dry_run {
                         continue;
                     }

@@ -1,13 +1,16 @@
 //! What one row of a file leads to, given the person as stored.
 //!
 //! An import can never bring back who left (T-11): only a completed double opt-in can. It may
-//! rectify what is known of a subscriber, and add a list that the person never left.
+//! rectify what is known of a subscriber, add a list that the person never left, and bring the
+//! proof that an earlier import lacked.
+
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
 use super::Import;
 use crate::page_language::Language;
-use crate::person::{ListConsent, Person, Profile, Proof, TombstoneKind};
+use crate::person::{ImportedConsent, ListConsent, Person, Profile, Proof, TombstoneKind};
 use crate::subscriber_file::{ImportRow, Outcome};
 use crate::time::day_in;
 
@@ -71,17 +74,17 @@ pub fn decide(person: &Person, row: &ImportRow, import: &Import, language: Langu
         return Decision::Skip(reason);
     }
     let active = person.active_lists().contains(&import.list);
-    if !active && let Some(reason) = left(person, import) {
+    let sendable = person.sendable_lists().contains(&import.list);
+    // What makes no difference is not recorded: the person's record would grow with each file.
+    let brings_consent = !active || (!sendable && import.provenance.is_sendable());
+    if brings_consent && let Some(reason) = left(person, import) {
         return Decision::Skip(reason);
     }
-    let consent = ListConsent {
-        since: import.created_at,
-        basis: import.provenance.legal_basis,
-        proof: Proof::Import(import.id.clone()),
-    };
     let Some(profile) = &person.profile else {
+        let mut profile = new_profile(person, row, import, language);
+        bring_consent(&mut profile, import);
         return Decision::Write {
-            profile: Box::new(new_profile(person, row, import, consent, language)),
+            profile: Box::new(profile),
             outcome: Outcome::Created,
         };
     };
@@ -93,8 +96,8 @@ pub fn decide(person: &Person, row: &ImportRow, import: &Import, language: Langu
     for (key, value) in &row.values {
         profile.values.insert(key.clone(), value.clone());
     }
-    if !active {
-        profile.lists.insert(import.list.clone(), consent);
+    if brings_consent {
+        bring_consent(&mut profile, import);
     }
     Decision::Write {
         profile: Box::new(profile),
@@ -102,20 +105,32 @@ pub fn decide(person: &Person, row: &ImportRow, import: &Import, language: Langu
     }
 }
 
-fn new_profile(
-    person: &Person,
-    row: &ImportRow,
-    import: &Import,
-    consent: ListConsent,
-    language: Language,
-) -> Profile {
+/// The consent that the import brings, with where it comes from beside what is known of earlier
+/// ones.
+fn bring_consent(profile: &mut Profile, import: &Import) {
+    let consent = ListConsent {
+        since: import.created_at,
+        basis: import.provenance.legal_basis,
+        proof: Proof::Import(import.id.clone()),
+    };
+    profile.lists.insert(import.list.clone(), consent);
+    profile.provenance.push(ImportedConsent {
+        import: import.id.clone(),
+        at: import.created_at,
+        list: import.list.clone(),
+        provenance: import.provenance.clone(),
+    });
+}
+
+fn new_profile(person: &Person, row: &ImportRow, import: &Import, language: Language) -> Profile {
     Profile {
         person: person.key,
         rev: 1,
         address: row.address.clone(),
         spellings: vec![row.address.clone()],
         values: row.values.clone(),
-        lists: [(import.list.clone(), consent)].into(),
+        lists: BTreeMap::new(),
+        provenance: Vec::new(),
         interests: Vec::new(),
         tracking_since: None,
         language,

@@ -13,7 +13,8 @@ use crate::entropy::SeededEntropy;
 use crate::id::{AccountId, EventId};
 use crate::page_language::Language;
 use crate::person::{
-    ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, UnsubscribedVia, Withdrawal,
+    ImportedConsent, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind,
+    UnsubscribedVia, Withdrawal,
 };
 use crate::record::{Step, Transaction};
 
@@ -66,6 +67,21 @@ fn rows(import: &Import, chunk: &ImportChunk, file: &str) -> Vec<Row> {
     )
 }
 
+/// What an import said of a consent, with its proof or without.
+fn said(import: &str, list: &str, proven: bool) -> ImportedConsent {
+    ImportedConsent {
+        import: ImportId::parse(import).unwrap(),
+        at: at("2026-01-01T00:00:00Z"),
+        list: ListId::parse(list).unwrap(),
+        provenance: Provenance {
+            source: "Messe".to_owned(),
+            legal_basis: LegalBasis::Consent,
+            consented_on: proven.then(|| date(2025, 12, 31)),
+            proof: proven.then(|| "Formular 1".to_owned()),
+        },
+    }
+}
+
 /// A person with consent for the list `news` of 2026, then changed.
 fn subscriber(address: &str, change: impl FnOnce(&mut Person)) -> Person {
     let address = EmailAddress::parse(address).unwrap();
@@ -87,6 +103,7 @@ fn subscriber(address: &str, change: impl FnOnce(&mut Person)) -> Person {
             },
         )]
         .into(),
+        provenance: vec![said("old", "news", true)],
         interests: Vec::new(),
         tracking_since: None,
         language: Language::De,
@@ -277,6 +294,172 @@ fn consent_from_before_a_withdrawal_is_void_and_later_consent_is_not() {
         let expected = Decision::Skip(SkipReason::WithdrawnSince);
         assert_eq!(decision == expected, skipped, "{day:?}");
     }
+}
+
+#[test]
+fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come() {
+    let file = "email\nerika@x.example\n";
+    let day = Some(date(2026, 3, 1));
+    let news = ListId::parse("news").unwrap();
+    // Who is there, what the import says, and what comes of it: on the list, sendable, the
+    // report's code, how many imports the person's record names.
+    type Row = (
+        &'static str,
+        Option<bool>,
+        (LegalBasis, Option<Date>, Option<&'static str>),
+        (bool, bool, Option<&'static str>, usize),
+    );
+    let consent = LegalBasis::Consent;
+    let missing = Some(PROOF_MISSING);
+    let table: [Row; 11] = [
+        (
+            "new",
+            None,
+            (consent, None, None),
+            (true, false, missing, 1),
+        ),
+        ("new", None, (consent, day, None), (true, false, missing, 1)),
+        (
+            "new",
+            None,
+            (consent, None, Some("Foto")),
+            (true, false, missing, 1),
+        ),
+        (
+            "new",
+            None,
+            (consent, day, Some("Foto")),
+            (true, true, None, 1),
+        ),
+        (
+            "new",
+            None,
+            (LegalBasis::SoftOptInAt, None, None),
+            (true, true, None, 1),
+        ),
+        (
+            "new",
+            None,
+            (LegalBasis::Transactional, day, Some("Foto")),
+            (false, false, None, 1),
+        ),
+        (
+            "unproven",
+            Some(false),
+            (consent, None, None),
+            (true, false, missing, 1),
+        ),
+        (
+            "unproven",
+            Some(false),
+            (LegalBasis::Transactional, None, None),
+            (true, false, missing, 1),
+        ),
+        (
+            "unproven",
+            Some(false),
+            (consent, day, Some("Foto")),
+            (true, true, None, 2),
+        ),
+        (
+            "unproven",
+            Some(false),
+            (LegalBasis::SoftOptInDe, None, None),
+            (true, true, None, 2),
+        ),
+        (
+            "proven",
+            Some(true),
+            (consent, None, None),
+            (true, true, None, 1),
+        ),
+    ];
+    for (name, proven, (basis, consented_on, proof), expected) in table {
+        let (mut import, chunks) = import_of(file, basis, consented_on);
+        import.provenance.proof = proof.map(str::to_owned);
+        let (before, person) = match proven {
+            None => (
+                None,
+                Person::unknown(scope().person(&EmailAddress::parse("erika@x.example").unwrap())),
+            ),
+            Some(proven) => {
+                let before = said("old", "news", proven);
+                let person = subscriber("erika@x.example", |person| {
+                    person.profile.as_mut().unwrap().provenance = vec![before.clone()];
+                });
+                (Some(before), person)
+            }
+        };
+        let rows = rows(&import, &chunks[0], file);
+        let people = [(person.key, person.clone())].into();
+        let batch = chunks[0].step(&scope(), &import, Language::De, &rows, &people);
+        let Some(Step::Put(Record::Profile(profile), _)) = batch.transaction.0.first() else {
+            panic!("{name} is written");
+        };
+        let code = batch.chunk.runs[0].code.as_deref();
+        assert_eq!(
+            (
+                profile.active_lists(None).contains(&news),
+                profile.sendable_lists(None).contains(&news),
+                code,
+                profile.provenance.len(),
+            ),
+            expected,
+            "{name} {basis:?} {consented_on:?} {proof:?}"
+        );
+        // Nothing that was said before is lost.
+        assert_eq!(
+            before.as_ref(),
+            before.as_ref().and(profile.provenance.first())
+        );
+        if profile.provenance.len() == 2 {
+            assert_eq!(profile.lists[&news].since, import.created_at);
+            assert_eq!(profile.lists[&news].basis, basis);
+        }
+    }
+}
+
+#[test]
+fn a_late_proof_revives_nobody() {
+    let file = "email\nerika@x.example\n";
+    let (mut import, chunks) = import_of(file, LegalBasis::Consent, Some(date(2025, 6, 1)));
+    import.provenance.proof = Some("Foto".to_owned());
+    let (_, row) = &rows(&import, &chunks[0], file)[0];
+    let unproven = |person: &mut Person| {
+        person.profile.as_mut().unwrap().provenance = vec![said("old", "news", false)];
+    };
+    let leave = |list: Option<&str>| Leaving {
+        list: list.map(|list| ListId::parse(list).unwrap()),
+        via: UnsubscribedVia::Controller,
+        campaign: None,
+        event: EventId::from_bytes([1; 16]),
+        now: at("2026-06-01T00:00:00Z"),
+    };
+    let vienna = crate::time::zone("Europe/Vienna").unwrap();
+    for (list, expected) in [
+        (None, SkipReason::Unsubscribed),
+        (Some("news"), SkipReason::Unsubscribed),
+    ] {
+        // Who is on a list without proof can leave it like everybody else.
+        let mut person = subscriber("erika@x.example", unproven);
+        let left = consent::leave(&person, &leave(list), &vienna);
+        carry_out(&mut person, left);
+        let decision = decide(&person, row.as_ref().unwrap(), &import, Language::De);
+        assert_eq!(decision, Decision::Skip(expected), "{list:?}");
+    }
+    // Erased after the day of the consent, and lifted since by a double opt-in for another list.
+    let person = subscriber("erika@x.example", |person| {
+        let since = at("2026-02-01T00:00:00Z");
+        let mut tombstone = Tombstone::none(person.key);
+        tombstone
+            .at
+            .insert(TombstoneKind::Erased, at("2025-07-01T00:00:00Z"));
+        tombstone.lifted_at = Some(since);
+        person.tombstone = Some(tombstone);
+        unproven(person);
+    });
+    let decision = decide(&person, row.as_ref().unwrap(), &import, Language::De);
+    assert_eq!(decision, Decision::Skip(SkipReason::WithdrawnSince));
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct ReportRow {
     pub row: u32,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why, for those skipped and failed: a stable code, never a value.
+    /// Why, for those skipped and failed, or what is missing: a stable code, never a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }

@@ -86,6 +86,7 @@ impl Controller {
                         proof: Proof::SignUp(EventId::generate(since, self.app.entropy.as_ref())),
                     },
                 )]),
+                provenance: Vec::new(),
                 interests: Vec::new(),
                 tracking_since: None,
                 language: Language::De,

@@ -9,7 +9,10 @@ use local::faults::{Fault, Service};
 use serde_json::{Value, json};
 use tests::{Answer, World};
 
-const GOOD: &str = "list=news&source=Messe+Wien&legal_basis=consent";
+mod proof;
+
+const GOOD: &str = "list=news&source=Messe+Wien&legal_basis=consent\
+                    &consented_on=2026-03-01&proof=Formular+17";
 
 async fn post(world: &World, query: &str, file: impl Into<Vec<u8>>) -> Answer {
     let path = format!("/accounts/demo/imports?{query}");
@@ -94,8 +97,7 @@ async fn a_file_becomes_subscribers_and_comes_again_as_updates() {
         anna.email.to_uppercase(),
         cleo.email,
     );
-    let query = format!("{GOOD}&consented_on=2026-03-01&proof=Formular+17");
-    let (first, report) = import(&world, &query, file.clone()).await;
+    let (first, report) = import(&world, GOOD, file.clone()).await;
     assert_eq!(counts(&first), ("finished", [5, 2, 0, 1, 2]));
     assert_eq!(
         report,
@@ -109,6 +111,8 @@ async fn a_file_becomes_subscribers_and_comes_again_as_updates() {
         ("proof", json!("Formular 17")),
         ("list", json!("news")),
         ("dry_run", json!(false)),
+        ("sendable", json!(true)),
+        ("warnings", json!([])),
         ("failure", Value::Null),
     ] {
         assert_eq!(first[name], value, "{name}");

@@ -30,7 +30,8 @@ async fn import(world: &World, everybody: &[String]) {
     for (number, address) in everybody.iter().enumerate() {
         let _ = writeln!(file, "{address},Vorname{number},Nachname{number},Wien");
     }
-    let path = "/accounts/demo/imports?list=news&source=Messe&legal_basis=consent";
+    let path = "/accounts/demo/imports?list=news&source=Messe&legal_basis=consent\
+                &consented_on=2026-01-31&proof=Formular";
     let api = world.api();
     let answer = api
         .call_with("POST", path, Some("text/csv"), file.into_bytes())

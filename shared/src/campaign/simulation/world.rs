@@ -199,6 +199,7 @@ impl World {
             spellings: vec![address],
             values: BTreeMap::new(),
             lists: BTreeMap::from([(list, consent)]),
+            provenance: Vec::new(),
             interests: Vec::new(),
             tracking_since: tracked.then_some(since),
             language: Language::De,
