@@ -15,6 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::address::EmailAddress;
+use rundbrief::guard::ADDRESS_LIMIT;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
@@ -27,7 +28,7 @@ use crate::app::{App, Trouble};
 use crate::due;
 use crate::function::{self, Failure, QueueMessage, Verdict};
 use crate::settings::InvalidSetting;
-use crate::store::WriteError;
+use crate::store::{GuardAnswer, WriteError};
 
 /// Outbox records put back into the queue per minute at most.
 const REQUEUE_LIMIT: usize = 1_000;
@@ -95,9 +96,18 @@ async fn send(app: &App, message: &NoticeMessage) -> Result<Verdict, Trouble> {
     }
 
     let Some((recipient, letter)) = compose(app, &account, &scope, &leased, now).await? else {
-        // What was to be said is void: the record goes the way of a sent one.
-        return finish(app, &scope, &leased, leased.mailed(now), now).await;
+        return finish(app, &scope, &leased, leased.given_up(now), now).await;
     };
+    // Counted here and not where people sign up: so every sign-up does the same work, and what is
+    // limited is what is sent (M-28, M-30).
+    let address = app.keys().await?.guard.address(&recipient);
+    let counted = app
+        .store
+        .count_once(&ADDRESS_LIMIT, &address, leased.event, now)
+        .await?;
+    if let GuardAnswer::NotBefore(from) = counted {
+        return finish(app, &scope, &leased, leased.held_back(from, now), now).await;
+    }
     match hand_over(app, &account, &recipient, &letter).await {
         Ok(()) => finish(app, &scope, &leased, leased.mailed(app.now()), now).await,
         Err(Handover::Refused) => {
@@ -155,7 +165,16 @@ async fn compose(
             }
             Letter::confirmation(account, &sign_up, sealer, public_url)
         }
-        Notice::Information { .. } => Letter::information(account, &sign_up, sealer, public_url),
+        Notice::Information { .. } => {
+            // It may have waited: who left meanwhile knows.
+            let person = app.store.person(scope, outbox.person, now).await?;
+            let on = person.active_lists();
+            let told = sign_up.lists.iter().any(|list| on.contains(&list.id));
+            if !told || person.is_restricted() {
+                return Ok(None);
+            }
+            Letter::information(account, &sign_up, sealer, public_url)
+        }
     };
     Ok(Some((sign_up.email.clone(), letter)))
 }

@@ -299,8 +299,9 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
     Ok(Accepted { location })
 }
 
-/// Writes what the sign-up leads to: evidence, subscriber, outbox, in one transaction; or nothing,
-/// with the same work.
+/// Writes what the sign-up leads to: evidence, subscriber, outbox, in one transaction. A bot's
+/// request and a repetition lead to nothing, with the same work. How much an address is mailed is
+/// `notice`'s to limit: whatever it has had, each sign-up has its evidence (S-11).
 async fn record(
     app: &App,
     form: &LoadedForm,
@@ -312,34 +313,24 @@ async fn record(
 ) -> Result<(), Trouble> {
     let key = form.scope.person(&submission.address);
     let event = EventId::generate(now, app.entropy.as_ref());
-    let mut mail_from = None;
     for _ in 0..ATTEMPTS {
-        let person = app.store.person(&form.scope, key, now).await?;
-        let decide = |mail_from| {
-            consent::sign_up(
-                &form.scope,
-                &person,
-                SignUpRequest {
-                    form: &form.definition,
-                    submission: submission.clone(),
-                    origin: origin.clone(),
-                    event,
-                    outbox,
-                    mail_from,
-                    now,
-                },
-            )
-        };
-        let would_mail = looks_human && decide(now).mails;
-        if mail_from.is_none() {
-            mail_from =
-                Some(guards::mail_from(app, form, &submission, key, would_mail, now).await?);
+        let (person, recent) = futures::try_join!(
+            app.store.person(&form.scope, key, now),
+            guards::recent(app, form, key, now),
+        )?;
+        let setup = &form.definition.setup;
+        if !looks_human || consent::repeats(setup, &submission, &recent, now) {
+            return app.store.commit_nothing(&form.scope, now).await;
         }
-        let transaction = match mail_from {
-            Some(Some(from)) if looks_human => decide(from).transaction,
-            // A bot, or a repeat within the limits of the address: nothing, with the same work.
-            _ => return app.store.commit_nothing(&form.scope, now).await,
+        let request = SignUpRequest {
+            form: &form.definition,
+            submission: submission.clone(),
+            origin: origin.clone(),
+            event,
+            outbox,
+            now,
         };
+        let transaction = consent::sign_up(&form.scope, &person, request).transaction;
         match app.store.commit(&form.scope, &transaction, now).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict) => {}

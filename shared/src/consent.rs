@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::form::{FieldValue, Submission};
+use crate::guard::ADDRESS_LIMIT;
 use crate::id::{CampaignId, EventId, FieldKey, ListId, PersonKey};
 use crate::key::AccountScope;
 use crate::outbox::{Notice, Outbox};
@@ -19,9 +20,9 @@ use crate::person::{
 };
 use crate::personal::{ClientIp, PersonalText};
 use crate::record::{Expect, Record, Transaction};
-use crate::setup::{FormDefinition, Mode};
+use crate::setup::{FormDefinition, Mode, Setup};
 use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
-use crate::time::{day_in, plus_days, to_millisecond};
+use crate::time::{day_in, plus_days, plus_seconds, to_millisecond};
 use crate::web_address::ClaimedAddress;
 
 pub use self::barring::{Barred, bar};
@@ -60,10 +61,40 @@ pub struct SignUpRequest<'a> {
     pub event: EventId,
     /// The new outbox record's event.
     pub outbox: EventId,
-    /// From when on a mail may be sent (limits per address).
-    pub mail_from: Timestamp,
     /// Now.
     pub now: Timestamp,
+}
+
+/// For so long an information mail may wait for its turn (engineering): some forty mails at the
+/// limit of an address.
+const INFORMATION_DAYS: u32 = 14;
+/// A request like one that waits for its confirmation is a repetition of it for so long.
+pub const REPEAT_SECONDS: i64 = ADDRESS_LIMIT.gap_seconds;
+
+/// Whether a request repeats a sign-up that waits for its confirmation: then it writes nothing.
+/// `sign_ups` are the person's, of the last [`REPEAT_SECONDS`] at least.
+///
+/// Asking for another list is no repetition, and neither is a form that asks for no confirmation.
+pub fn repeats(
+    setup: &Setup,
+    submission: &Submission,
+    sign_ups: &[SignUp],
+    now: Timestamp,
+) -> bool {
+    let since = plus_seconds(now, -REPEAT_SECONDS);
+    setup.mode == Mode::Double
+        && sign_ups.iter().any(|known| {
+            known.state == SignUpState::Pending
+                && known.signed_up_at > since
+                && asks_no_more(&submission.lists, known)
+        })
+}
+
+/// Whether all these lists are among those of a sign-up.
+fn asks_no_more<'a>(lists: impl IntoIterator<Item = &'a ListId>, than: &SignUp) -> bool {
+    lists
+        .into_iter()
+        .all(|list| than.lists.iter().any(|known| known.id == *list))
 }
 
 /// What signing up changes.
@@ -124,14 +155,11 @@ pub fn sign_up(
     };
     let mails = notice.is_some();
     if let Some(notice) = notice {
-        let give_up_at = plus_days(now, setup.confirm_days);
-        let outbox = Outbox::new(
-            request.outbox,
-            person.key,
-            notice,
-            request.mail_from.max(now),
-            give_up_at,
-        );
+        let give_up_at = match notice {
+            Notice::Confirmation { .. } => plus_days(now, setup.confirm_days),
+            Notice::Information { .. } => plus_days(now, INFORMATION_DAYS),
+        };
+        let outbox = Outbox::new(request.outbox, person.key, notice, now, give_up_at);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
     }
     transaction.put(Record::SignUp(Box::new(evidence)), Expect::Absent);
@@ -385,6 +413,8 @@ pub fn confirm(
     for other in others
         .iter()
         .filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending)
+        // What asks for another list still waits: confirming it adds that list.
+        .filter(|other| asks_no_more(other.lists.iter().map(|list| &list.id), sign_up))
         .take(90)
     {
         let superseded = SignUp {

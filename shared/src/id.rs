@@ -212,6 +212,12 @@ impl EventId {
         ))
     }
 
+    /// The least number of an instant: all that happened from then on follow it.
+    pub fn earliest(at: Timestamp) -> Self {
+        let milliseconds = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        Self(ulid::Ulid::from_parts(milliseconds, 0))
+    }
+
     /// The 16 bytes.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()

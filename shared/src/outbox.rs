@@ -1,10 +1,12 @@
 //! The outbox: a mail to one person that was promised in the same transaction as its cause.
 //!
-//! Decides when it may be sent and by whom; composing and sending are `notice`'s part.
+//! Decides when it may be sent and by whom, and what becomes of it when the address has had its
+//! mails for now; composing and sending are `notice`'s part.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::guard::ADDRESS_LIMIT;
 use crate::id::{EventId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::record::{Due, DueWork, Stored};
@@ -30,6 +32,9 @@ pub struct Outbox {
     pub notice: Notice,
     /// Not before this instant (limits per address, M-30).
     pub not_before: Timestamp,
+    /// Not at all: its cause is void by now, or it is of no more use.
+    #[serde(default)]
+    pub given_up: bool,
     /// When it is looked for again.
     pub retry_at: Timestamp,
     /// Until when an attempt has it for itself.
@@ -70,7 +75,7 @@ pub enum Attempt {
     Busy(Timestamp),
     /// It is not time yet; the due index brings it back.
     NotYet,
-    /// It was mailed.
+    /// It was mailed or given up.
     Done,
 }
 
@@ -78,12 +83,12 @@ impl Outbox {
     /// The kind of record in keys.
     pub const RECORD: &'static str = "outbox";
 
-    /// A new record, to be sent from `not_before` on and given up at `gone_at`.
+    /// A new record, to be sent from `now` on and given up at `gone_at`.
     pub fn new(
         event: EventId,
         person: PersonKey,
         notice: Notice,
-        not_before: Timestamp,
+        now: Timestamp,
         gone_at: Timestamp,
     ) -> Self {
         Self {
@@ -91,8 +96,9 @@ impl Outbox {
             person,
             rev: 1,
             notice,
-            not_before,
-            retry_at: plus_seconds(not_before, RETRY_SECONDS),
+            not_before: now,
+            given_up: false,
+            retry_at: plus_seconds(now, RETRY_SECONDS),
             leased_until: None,
             attempts: 0,
             mailed_at: None,
@@ -102,7 +108,7 @@ impl Outbox {
 
     /// Whether an attempt may begin at `now`.
     pub fn attempt(&self, now: Timestamp) -> Attempt {
-        if self.mailed_at.is_some() {
+        if self.is_done() {
             return Attempt::Done;
         }
         if now < self.not_before {
@@ -132,6 +138,47 @@ impl Outbox {
         }
     }
 
+    /// The record once the limit of its address (M-30) forbids the mail before `from`.
+    ///
+    /// The question to confirm waits for its turn among those of the last minutes. Where the
+    /// address has had its mails of a day it is given up: who asked has forgotten it by then, and
+    /// who did not ask would be mailed day after day for one burst of somebody else's requests.
+    /// Whoever was subscribed must be told (O-02), so that mail waits as long as it takes.
+    #[must_use]
+    pub fn held_back(&self, from: Timestamp, now: Timestamp) -> Self {
+        let in_turn = from <= plus_seconds(now, ADDRESS_LIMIT.gap_seconds);
+        let waits = match self.notice {
+            Notice::Confirmation { .. } => in_turn,
+            Notice::Information { .. } => true,
+        };
+        if !waits || from >= self.gone_at {
+            return self.given_up(now);
+        }
+        Self {
+            rev: self.rev + 1,
+            not_before: from,
+            retry_at: from,
+            leased_until: None,
+            ..self.clone()
+        }
+    }
+
+    /// The record once nothing is to be mailed any more.
+    #[must_use]
+    pub fn given_up(&self, now: Timestamp) -> Self {
+        Self {
+            rev: self.rev + 1,
+            given_up: true,
+            leased_until: None,
+            gone_at: plus_days(now, KEPT_DAYS),
+            ..self.clone()
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.mailed_at.is_some() || self.given_up
+    }
+
     /// The record after SES refused it for now: free for the next attempt.
     #[must_use]
     pub fn released(&self) -> Self {
@@ -159,15 +206,62 @@ impl Stored for Outbox {
     }
 
     fn due(&self) -> Option<Due> {
-        Some(match self.mailed_at {
-            None => Due {
-                work: DueWork::Outbox,
-                at: self.retry_at,
-            },
-            Some(_) => Due {
+        Some(if self.is_done() {
+            Due {
                 work: DueWork::Expire,
                 at: self.gone_at,
-            },
+            }
+        } else {
+            Due {
+                work: DueWork::Outbox,
+                at: self.retry_at,
+            }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_its_addresss_limit_holds_back_waits_for_its_turn_or_is_given_up() {
+        let now: Timestamp = "2027-03-01T10:00:00Z".parse().unwrap();
+        let event = EventId::from_bytes([1; 16]);
+        let person = PersonKey::from_bytes([2; 16]);
+        let ask = Notice::Confirmation { sign_up: event };
+        let tell = Notice::Information { sign_up: event };
+        for (notice, days, wait, waits) in [
+            (&ask, 7, 1, true),
+            (&ask, 7, 600, true),
+            (&ask, 7, 601, false),
+            (&ask, 7, 86_400, false),
+            (&tell, 7, 600, true),
+            (&tell, 7, 86_400, true),
+            (&tell, 1, 86_399, true),
+            (&tell, 1, 86_400, false),
+        ] {
+            let until = plus_days(now, days);
+            let record = Outbox::new(event, person, notice.clone(), now, until);
+            let Attempt::Lease(leased) = record.attempt(now) else {
+                panic!("free");
+            };
+            let from = plus_seconds(now, wait);
+            let held = leased.held_back(from, now);
+            assert_eq!(held.rev, leased.rev + 1);
+            if waits {
+                assert_eq!(held.attempt(plus_seconds(from, -1)), Attempt::NotYet);
+                assert!(matches!(held.attempt(from), Attempt::Lease(_)));
+                let due = held.due().unwrap();
+                assert_eq!(
+                    (due.work, due.at),
+                    (DueWork::Outbox, from),
+                    "looked for then"
+                );
+            } else {
+                assert_eq!(held.attempt(from), Attempt::Done, "{notice:?} {wait}");
+                assert_eq!(held.due().unwrap().work, DueWork::Expire);
+            }
+        }
     }
 }

@@ -1,23 +1,27 @@
 //! Who may sign up how often, and who is taken for a bot (M-28 to M-31).
 
 use jiff::Timestamp;
-use rundbrief::crypto::hex;
+use rundbrief::consent::REPEAT_SECONDS;
 use rundbrief::form::Submission;
-use rundbrief::guard::{ADDRESS_LIMIT, CLIENT_LIMIT, SlidingLimit};
-use rundbrief::id::PersonKey;
+use rundbrief::guard::{CLIENT_LIMIT, SlidingLimit};
+use rundbrief::id::{EventId, PersonKey};
 use rundbrief::personal::ClientIp;
-use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::sign_up::SignUp;
 use rundbrief::time::plus_seconds;
 use rundbrief::token::Token;
 
 use super::LoadedForm;
 use crate::app::{App, Trouble};
-use crate::store::GuardAnswer;
+use crate::store::{GuardAnswer, Range};
 
 /// Nobody fills in a form faster than this, in seconds (engineering).
 const MIN_FILL_SECONDS: i64 = 2;
 /// A form that was shown longer ago than this is a stored one, in seconds: a week (engineering).
 const MAX_FORM_AGE_SECONDS: i64 = 7 * 86_400;
+
+/// Sign-ups of one person that are looked at: more of the last minutes are somebody's attack,
+/// and each of them was held back already.
+const RECENT_SIGN_UPS: i32 = 100;
 
 /// A form's nonce is good for one post.
 const NONCE_LIMIT: SlidingLimit = SlidingLimit {
@@ -102,50 +106,23 @@ pub(super) async fn admit(
     }
 }
 
-/// From when on the address may be mailed; `None` when the sign-up is to lead to nothing.
-///
-/// A repeat while a sign-up of this account is pending leads to nothing within the 10 minutes; a
-/// mail that another account's sign-up holds up is sent when they are over. Who has had three
-/// mails within a day gets no fourth.
-pub(super) async fn mail_from(
+/// The person's sign-ups of the last minutes: what a request may be a repetition of.
+pub(super) async fn recent(
     app: &App,
     form: &LoadedForm,
-    submission: &Submission,
     person: PersonKey,
-    would_mail: bool,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Trouble> {
-    let hash = if would_mail {
-        app.keys().await?.guard.address(&submission.address)
-    } else {
-        // Counts nothing that matters, so that every request does the same work.
-        let mut random = [0; 16];
-        app.entropy.fill(&mut random);
-        hex(&random)
+) -> Result<Vec<SignUp>, Trouble> {
+    let since = plus_seconds(now, -REPEAT_SECONDS);
+    let before = form
+        .scope
+        .record(person, SignUp::RECORD, EventId::earliest(since));
+    let range = Range {
+        table: before.table,
+        pk: before.pk,
+        prefix: format!("{person}#{}#", SignUp::RECORD),
+        after: Some(before.sk),
+        limit: RECENT_SIGN_UPS,
     };
-    match app.store.count(&ADDRESS_LIMIT, &hash, now).await? {
-        GuardAnswer::Counted => Ok(Some(now)),
-        GuardAnswer::NotBefore(from) if from > plus_seconds(now, ADDRESS_LIMIT.gap_seconds) => {
-            Ok(None)
-        }
-        GuardAnswer::NotBefore(from) => {
-            let sign_ups: Vec<SignUp> = app
-                .store
-                .records(&form.scope, person, SignUp::RECORD, now)
-                .await?;
-            let recent = plus_seconds(now, -ADDRESS_LIMIT.gap_seconds);
-            let repeated = sign_ups.iter().any(|sign_up| {
-                sign_up.signed_up_at > recent && sign_up.state != SignUpState::Suppressed
-            });
-            if repeated {
-                return Ok(None);
-            }
-            // The later mail takes its place in the count now: otherwise all that wait for the
-            // same instant would be sent at it. Who finds the place taken gets none.
-            Ok(match app.store.count(&ADDRESS_LIMIT, &hash, from).await? {
-                GuardAnswer::Counted => Some(from),
-                GuardAnswer::NotBefore(_) => None,
-            })
-        }
-    }
+    Ok(app.store.page(&range, now).await?.items)
 }

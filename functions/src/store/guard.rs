@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use rundbrief::guard::SlidingLimit;
-use rundbrief::id::{AccountId, SetupId};
+use rundbrief::id::{AccountId, EventId, SetupId};
 use rundbrief::key::Key;
 use rundbrief::time::{DueHour, plus_seconds};
 
@@ -36,15 +36,48 @@ impl Store {
         hash: &str,
         now: Timestamp,
     ) -> Result<GuardAnswer, Trouble> {
+        self.count_in_log(limit, hash, None, now).await
+    }
+
+    /// Counts like [`Store::count`], and nothing for whoever was counted last: an attempt that is
+    /// made again counts once.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn count_once(
+        &self,
+        limit: &SlidingLimit,
+        hash: &str,
+        who: EventId,
+        now: Timestamp,
+    ) -> Result<GuardAnswer, Trouble> {
+        self.count_in_log(limit, hash, Some(who), now).await
+    }
+
+    async fn count_in_log(
+        &self,
+        limit: &SlidingLimit,
+        hash: &str,
+        who: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<GuardAnswer, Trouble> {
         let n = limit.count;
         let mut update = String::from("SET ");
         for slot in 1..n {
             let _ = write!(update, "t{slot} = if_not_exists(t{}, :zero), ", slot + 1);
         }
         let _ = write!(update, "t{n} = :now, expires_at = :expires_at");
-        let condition = format!(
+        let mut condition = format!(
             "(attribute_not_exists(t1) OR t1 <= :oldest) AND (attribute_not_exists(t{n}) OR t{n} <= :newest)"
         );
+        if who.is_some() {
+            update.push_str(", last_by = :who");
+            condition.push_str(" AND (attribute_not_exists(last_by) OR last_by <> :who)");
+        }
+        let who = who.map(|who| AttributeValue::S(who.to_string()));
+        let is_mine = |item: Option<&Item>| {
+            who.is_some() && item.and_then(|item| item.get("last_by")) == who.as_ref()
+        };
         let ms = |at: Timestamp| AttributeValue::N(at.as_millisecond().to_string());
         let key = Key::guard(hash, limit.kind);
         // DynamoDB refuses a value that no expression names, and a log of one shifts nothing.
@@ -56,7 +89,11 @@ impl Store {
             .set_key(Some(item::key(&key)))
             .update_expression(update)
             .condition_expression(condition)
-            .set_expression_attribute_values(Some(zero.into_iter().collect()))
+            .set_expression_attribute_values(Some(
+                zero.into_iter()
+                    .chain(who.clone().map(|who| (":who".to_owned(), who)))
+                    .collect(),
+            ))
             .expression_attribute_values(":now", ms(now))
             .expression_attribute_values(":oldest", ms(limit.oldest_before(now)))
             .expression_attribute_values(":newest", ms(limit.newest_before(now)))
@@ -71,6 +108,11 @@ impl Store {
             return Ok(GuardAnswer::Counted);
         };
         match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed))
+                if is_mine(failed.item()) =>
+            {
+                Ok(GuardAnswer::Counted)
+            }
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(
                 GuardAnswer::NotBefore(limit.allowed_from(&log(failed.item(), n)).max(now)),
             ),

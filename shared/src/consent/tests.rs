@@ -150,7 +150,6 @@ impl Model {
                 },
                 event: self.event(),
                 outbox: self.event(),
-                mail_from: self.now,
                 now: self.now,
             },
         );

@@ -97,7 +97,7 @@ async fn a_link_of_an_expired_sign_up_is_an_unknown_one_from_the_very_instant() 
     let evidence = world.evidence(&anna.email).await.remove(0);
     let at: jiff::Timestamp = evidence["signed_up_at"].as_str().unwrap().parse().unwrap();
     let expiry = at + jiff::SignedDuration::from_hours(7 * 24);
-    world.hold_clock(expiry - jiff::SignedDuration::from_secs(1));
+    world.hold_clock(expiry - jiff::SignedDuration::from_millis(1));
     world.get(&path).send().await.expect_page(200);
     world.hold_clock(expiry);
     let unknown = unknown(&world).await;
@@ -113,12 +113,12 @@ async fn a_link_of_an_expired_sign_up_is_an_unknown_one_from_the_very_instant() 
 }
 
 #[tokio::test]
-async fn a_link_is_good_until_a_second_before_its_expiry() {
+async fn a_link_is_good_until_a_millisecond_before_its_expiry() {
     let world = World::start().await;
     let (anna, mail) = pending(&world, "anna").await;
     let evidence = world.evidence(&anna.email).await.remove(0);
     let at: jiff::Timestamp = evidence["signed_up_at"].as_str().unwrap().parse().unwrap();
-    world.hold_clock(at + jiff::SignedDuration::from_secs(7 * 86_400 - 1));
+    world.hold_clock(at + jiff::SignedDuration::from_millis(7 * 86_400_000 - 1));
     world.confirm(&mail).send().await.expect_page(200);
     world.release_clock();
     world.skip(days(30)).await;

@@ -188,9 +188,135 @@ async fn twenty_spellings_of_one_gmail_mailbox_get_three_mails_a_day_at_most() {
     }
     assert!((1..=3).contains(&before), "{before} mails within a day");
     // Folding is for counting only: each spelling is a person of its own.
-    for spelling in spellings.iter().take(2) {
-        assert!(world.evidence(spelling).await.len() <= 1);
+    // Each has its evidence, mailed or not (S-11).
+    for spelling in &spellings {
+        let evidence = world.evidence(spelling).await;
+        assert_eq!(evidence.len(), 1);
+        assert_eq!(evidence[0]["state"], "pending");
     }
+    world.finish().await;
+}
+
+/// A setup of its own for a list of its own.
+async fn setup(world: &World, mode: &str, number: usize) -> String {
+    let api = world.api();
+    let id = format!("{mode}-{number}");
+    let list = json!({"id": id, "name": format!("Liste {id}")});
+    api.post("/accounts/demo/lists", &list).await.expect(201);
+    let mut setup = api
+        .get("/accounts/demo/setups/double")
+        .await
+        .expect(200)
+        .json();
+    setup["id"] = json!(id);
+    setup["mode"] = json!(mode);
+    setup["lists"] = json!([id]);
+    if mode != "double" {
+        setup["justification"] = json!("Bestandskunden");
+    }
+    api.post("/accounts/demo/setups", &setup).await.expect(201);
+    id
+}
+
+#[tokio::test]
+async fn over_the_limit_of_an_address_every_sign_up_has_its_evidence_and_nobody_stays_untold() {
+    let world = World::start().await;
+    let anna = world.person("anna");
+    let sign_up = async |setup: &str| {
+        world
+            .sign_up(setup)
+            .email(&anna.email)
+            .from(world.fresh_client())
+            .send()
+            .await
+            .expect_accepted();
+        world.drain().await;
+    };
+    // Hour by hour, each mail at its first chance.
+    let wait = async |hours: usize| {
+        for _ in 0..hours {
+            world.advance("PT1H").await;
+            crate::notice::next_minute(&world).await;
+        }
+        world.inbox(&anna.email).await.len()
+    };
+    let mut lists = Vec::new();
+    for number in 0..5 {
+        let id = setup(&world, "confirmed", number).await;
+        sign_up(&id).await;
+        lists.push(id);
+    }
+    let subscriber = world.subscriber(&anna.email).await.expect("active at once");
+    assert_eq!(subscriber["lists"], json!(lists));
+    assert_eq!(world.evidence(&anna.email).await.len(), 5);
+    assert_eq!(world.inbox(&anna.email).await.len(), 1);
+    assert_eq!(wait(12).await, 3, "three a day");
+
+    // Double: pending, and not mailed tomorrow either.
+    let asked = setup(&world, "double", 0).await;
+    sign_up(&asked).await;
+    let evidence = world.evidence(&anna.email).await;
+    assert_eq!(evidence.len(), 6);
+    assert_eq!(evidence[5]["state"], "pending");
+    assert!(evidence[5]["expires_at"].is_string());
+    assert_eq!(wait(11).await, 3, "three a day");
+    assert_eq!(wait(6).await, 5, "the others the next day");
+    assert_eq!(wait(30).await, 5, "and nothing of the pending one");
+    for mail in world.inbox(&anna.email).await {
+        assert!(
+            mail.text().contains("unsubscribe/"),
+            "told, with the way out"
+        );
+    }
+    // With room again, asking again is answered.
+    sign_up(&asked).await;
+    assert_eq!(world.inbox(&anna.email).await.len(), 6);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn another_list_is_no_repetition_and_who_left_is_not_told_any_more() {
+    let world = World::start().await;
+    let anna = world.person("anna");
+    let other = setup(&world, "double", 1).await;
+    let told = setup(&world, "confirmed", 1).await;
+    for setup in ["double", &other, "double"] {
+        world
+            .sign_up(setup)
+            .email(&anna.email)
+            .from(world.fresh_client())
+            .send()
+            .await
+            .expect_accepted();
+        world.drain().await;
+    }
+    assert_eq!(world.evidence(&anna.email).await.len(), 2);
+    world.advance("PT10M1S").await;
+    crate::notice::next_minute(&world).await;
+    let mails = world.inbox(&anna.email).await;
+    assert_eq!(mails.len(), 2);
+    // Each adds its list.
+    for mail in &mails {
+        world.confirm(mail).send().await.expect_page(200);
+    }
+    let subscriber = world.subscriber(&anna.email).await.expect("subscribed");
+    assert_eq!(subscriber["lists"], json!([other, "news"]));
+
+    // The information waits for its turn; meanwhile she leaves.
+    world
+        .sign_up(&told)
+        .email(&anna.email)
+        .from(world.fresh_client())
+        .send()
+        .await
+        .expect_accepted();
+    world.drain().await;
+    let id = subscriber["id"].as_str().expect("an id");
+    let path = format!("/accounts/demo/subscribers/{id}/unsubscribe");
+    world.api().post(&path, &json!({})).await.expect(200);
+    world.advance("PT1H").await;
+    crate::notice::next_minute(&world).await;
+    assert_eq!(world.inbox(&anna.email).await.len(), 2);
     world.finish().await;
 }
 
