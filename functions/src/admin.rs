@@ -8,6 +8,7 @@ mod answer;
 mod backups;
 mod body;
 mod campaign;
+mod dpia;
 mod field;
 mod idempotency;
 mod import;
@@ -15,6 +16,9 @@ mod interest;
 mod key;
 mod list;
 mod listing;
+mod operator;
+mod processing;
+mod record;
 mod resource;
 mod sender_domains;
 mod setup;
@@ -104,6 +108,10 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(interest::routes())
         .merge(setup::routes())
         .merge(import::routes())
+        .merge(dpia::routes())
+        .merge(processing::routes())
+        .merge(operator::routes())
+        .merge(record::routes())
         .merge(template::routes())
         .merge(subscriber::routes())
         .merge(sign_up::routes());

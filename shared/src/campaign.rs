@@ -110,6 +110,8 @@ pub enum Problem {
     TargetGroup,
     /// The account was closed.
     AccountClosed,
+    /// The controller has not answered the DPIA questionnaire (S-28).
+    DpiaUnanswered,
     /// The mail service refuses; see the pause's reason.
     MailService(PauseReason),
 }
@@ -155,6 +157,7 @@ impl Refusal {
             Self::NotReady(Problem::SenderDomain) => "campaign_sender_domain",
             Self::NotReady(Problem::TargetGroup) => "campaign_target_group",
             Self::NotReady(Problem::AccountClosed) => "account_closed",
+            Self::NotReady(Problem::DpiaUnanswered) => "dpia_unanswered",
             Self::NotReady(Problem::MailService(_)) => "campaign_mail_service",
         }
     }

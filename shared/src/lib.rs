@@ -23,6 +23,7 @@ pub mod person;
 pub mod personal;
 pub mod plain_text;
 pub mod policy;
+pub mod processing;
 pub mod record;
 pub mod retention;
 pub mod setup;

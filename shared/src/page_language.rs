@@ -39,6 +39,14 @@ impl Language {
             Self::En => "en",
         }
     }
+
+    /// Whichever of two wordings is in this language.
+    pub const fn pick<'a>(self, de: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::De => de,
+            Self::En => en,
+        }
+    }
 }
 
 #[cfg(test)]

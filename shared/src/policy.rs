@@ -19,6 +19,12 @@ pub enum Store {
     Directory,
     /// A key of the management API, hashed.
     ApiKey,
+    /// What the controller states for the record of processing.
+    Processing,
+    /// The answers to the DPIA questionnaire.
+    Dpia,
+    /// Who operates the platform.
+    Operator,
     /// A list.
     List,
     /// A declared field.
@@ -80,6 +86,8 @@ pub enum Store {
 pub enum Kept {
     /// As long as the account it belongs to.
     WithAccount,
+    /// As long as the platform is run: it belongs to no account and says nothing of a subscriber.
+    WithPlatform,
     /// For a period after an event, never longer than the account.
     For(Event, Period),
 }
@@ -138,6 +146,8 @@ pub enum DeletedBy {
     Controller,
     /// The service that keeps it, by its configuration in the template.
     Service,
+    /// The operator of the platform.
+    Operator,
 }
 
 /// Whether an account's archive holds it (S-23 to S-25).
@@ -163,10 +173,13 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
+        Self::Processing,
+        Self::Dpia,
+        Self::Operator,
         Self::List,
         Self::Field,
         Self::Setup,
@@ -249,8 +262,11 @@ impl Store {
             Self::ArchivePart => Kept::For(Event::Written, days(4)),
             Self::FullCopy => Kept::For(Event::Written, days(7)),
             Self::Log => Kept::For(Event::Written, days(14)),
+            Self::Operator => Kept::WithPlatform,
             Self::Directory
             | Self::ApiKey
+            | Self::Processing
+            | Self::Dpia
             | Self::List
             | Self::Field
             | Self::Setup
@@ -289,8 +305,11 @@ impl Store {
             | Self::Template
             | Self::Helper
             | Self::DynamicContent => DeletedBy::Controller,
+            Self::Operator => DeletedBy::Operator,
             Self::Account
             | Self::Directory
+            | Self::Processing
+            | Self::Dpia
             | Self::Withdrawal
             | Self::Tombstone
             | Self::SignUp
@@ -322,8 +341,11 @@ impl Store {
             Self::Tombstone => {
                 InArchive::No("a table of its own keeps them longer than any copy (T-02, T-03)")
             }
-            Self::Import | Self::ImportFile | Self::ExportFile => InArchive::No(NAMED_BY_NOBODY),
+            Self::Import | Self::ImportFile | Self::ExportFile | Self::Processing | Self::Dpia => {
+                InArchive::No(NAMED_BY_NOBODY)
+            }
             Self::Directory
+            | Self::Operator
             | Self::Outbox
             | Self::Archive
             | Self::ArchivePart
@@ -343,6 +365,9 @@ impl Store {
             Self::Account => &["account"],
             Self::Directory => &["directory"],
             Self::ApiKey => &["key"],
+            Self::Processing => &["processing"],
+            Self::Dpia => &["dpia"],
+            Self::Operator => &["operator"],
             Self::List => &["list"],
             Self::Field => &["field"],
             Self::Setup => &["setup"],
@@ -400,7 +425,7 @@ impl Kept {
     pub fn until(self, start: Timestamp) -> Option<Timestamp> {
         match self {
             Self::For(Event::Written, period) => Some(period.after(start, &TimeZone::UTC)),
-            Self::For(..) | Self::WithAccount => None,
+            Self::For(..) | Self::WithAccount | Self::WithPlatform => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use rundbrief::account::{Account, ApiKey, Scope};
 use rundbrief::crypto::KeySecret;
 use rundbrief::id::{AccountId, InvalidId, KeyId};
 use rundbrief::key::{AccountScope, Key};
+use rundbrief::processing::Dpia;
 
 use super::answer::Refused;
 use crate::app::App;
@@ -44,6 +45,8 @@ pub(super) struct AccountCaller {
     account: Account,
     scope: AccountScope,
     key: ApiKey,
+    /// Read for keys that can let data out, which a high risk restricts.
+    dpia: Option<Dpia>,
 }
 
 /// The text of an account key: shown once, when it is made.
@@ -86,21 +89,40 @@ impl Caller {
                 let scope = account
                     .scope(&app.keys().await?.secrets, now)
                     .ok_or(Problem::UNAUTHORIZED)?;
+                let discloses = |scope: &Scope| matches!(scope, Scope::Export | Scope::Restore);
+                let dpia = if key.scopes.iter().any(discloses) {
+                    app.store.get(&Dpia::place(&scope), now).await?
+                } else {
+                    None
+                };
                 Ok(Self::Account(Box::new(AccountCaller {
                     account,
                     scope,
                     key,
+                    dpia,
                 })))
             }
             _ => Err(Problem::UNAUTHORIZED.into()),
         }
     }
 
-    /// Whether the key has the scope.
-    pub(super) fn may(&self, needed: Scope) -> bool {
+    /// Whether the key has the scope, and the account's risk lets this key use it.
+    fn may(&self, needed: Scope) -> bool {
+        self.has(needed)
+            && match self {
+                Self::Platform => true,
+                Self::Account(caller) => {
+                    let admits = |dpia: &Dpia| dpia.admits(&caller.key, needed);
+                    caller.dpia.as_ref().is_none_or(admits)
+                }
+            }
+    }
+
+    /// Whether the key has the scope, so that it can hand it on.
+    pub(super) fn has(&self, scope: Scope) -> bool {
         match self {
             Self::Platform => true,
-            Self::Account(caller) => caller.key.scopes.contains(&needed),
+            Self::Account(caller) => caller.key.scopes.contains(&scope),
         }
     }
 

@@ -103,7 +103,7 @@ impl Resource for ApiKey {
 
     /// Nobody hands out more than they have.
     async fn check(&self, desk: &Desk) -> Result<(), Refused> {
-        if self.scopes.iter().all(|scope| desk.caller.may(*scope)) {
+        if self.scopes.iter().all(|scope| desk.caller.has(*scope)) {
             Ok(())
         } else {
             Err(Problem::FORBIDDEN.into())

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::{FieldKey, InterestId, ListId, SetupId};
 use rundbrief::page_language::Language;
+use rundbrief::processing::Dpia;
 use rundbrief::record::Stored;
 use rundbrief::setup::{
     BUILT_IN_FIELDS, Field, Interest, List, Mode, Redirects, Setup, SetupField,
@@ -44,7 +45,7 @@ pub(super) fn is_built_in(key: &str) -> bool {
 }
 
 /// All things of one kind that the account has configured.
-async fn all<T: Stored>(desk: &Desk) -> Result<Vec<T>, Trouble> {
+pub(super) async fn all<T: Stored>(desk: &Desk) -> Result<Vec<T>, Trouble> {
     let prefix = format!("{}#", T::KIND);
     desk.app
         .store
@@ -172,6 +173,17 @@ impl Resource for Setup {
         for (index, id) in self.interests.iter().enumerate() {
             if !interests.iter().any(|interest| interest.id == *id) {
                 problems.push((format!("interests.{index}"), "unknown"));
+            }
+        }
+        if self.asks_tracking_consent {
+            let dpia: Option<Dpia> = desk
+                .app
+                .store
+                .get(&Dpia::place(&desk.scope), desk.now)
+                .await?;
+            // Where the risk is high nobody's opening is tracked (S-28).
+            if !dpia.is_none_or(|dpia| dpia.allows_open_tracking()) {
+                problems.push(("asks_tracking_consent".to_owned(), "dpia_high_risk"));
             }
         }
         if problems.is_empty() {

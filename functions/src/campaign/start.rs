@@ -11,6 +11,7 @@ use rundbrief::campaign::reading::Reader;
 use rundbrief::campaign::{Campaign, Limits, Problem, Refusal};
 use rundbrief::id::{AccountId, CampaignId};
 use rundbrief::key::{AccountScope, Key};
+use rundbrief::processing::Dpia;
 use rundbrief::setup::List;
 use rundbrief::template::{StoredTemplate, Template, TemplateSource};
 
@@ -100,6 +101,10 @@ pub(super) async fn check(
     let missing = |problem| ChangeError::Refused(Refusal::NotReady(problem));
     if !account.is_open(now) {
         return Err(missing(Problem::AccountClosed));
+    }
+    let dpia: Option<Dpia> = app.store.get(&Dpia::place(scope), now).await?;
+    if !dpia.is_some_and(|dpia| dpia.is_answered()) {
+        return Err(missing(Problem::DpiaUnanswered));
     }
     if campaign.target_group.is_some() {
         return Err(missing(Problem::TargetGroup));

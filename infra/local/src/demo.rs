@@ -2,6 +2,8 @@
 //!
 //! Writes no table of its own accord; it is a client like any other.
 
+mod record;
+
 use axum::http::StatusCode;
 use rusqlite::OptionalExtension;
 use serde_json::{Value as Json, json};
@@ -42,6 +44,9 @@ pub async fn complete(
         }
     };
     account(gateway, &key, platform_key).await?;
+    for (path, key, wanted) in record::stated(&key, platform_key) {
+        state_once(gateway, path, key, &wanted).await?;
+    }
     let news = json!({"id": "news", "name": "Newsletter"});
     ensure(
         gateway,
@@ -160,6 +165,23 @@ async fn ensure(
         Ok(())
     } else {
         Err(format!("making `{id}` was answered with {status}"))
+    }
+}
+
+/// Puts something of which there is one, unless somebody has stated it already.
+async fn state_once(gateway: &Gateway, path: &str, key: &str, wanted: &Json) -> Result<(), String> {
+    let (status, found) = ask(gateway, "GET", path, key, None).await?;
+    if status != StatusCode::OK {
+        return Err(format!("reading {path} was answered with {status}"));
+    }
+    if record::is_stated(&found) {
+        return Ok(());
+    }
+    let (status, _) = ask(gateway, "PUT", path, key, Some(wanted)).await?;
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("completing {path} was answered with {status}"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! machine has no use for, or refused at start with its line. Not a general `CloudFormation` engine.
 
 mod evaluate;
+pub mod facts;
 mod node;
 mod resources;
 

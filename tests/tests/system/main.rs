@@ -19,6 +19,7 @@ mod limits;
 mod mail_format;
 mod notice;
 mod policy;
+mod record;
 mod retention;
 mod sign_up;
 mod template;

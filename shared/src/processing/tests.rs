@@ -1,0 +1,134 @@
+//! The questionnaire's effects, and that no text of a controller can break the record's form.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::account::{ApiKey, Scope};
+use crate::id::KeyId;
+
+fn dpia(yes: &[Question], risk: Risk, reference: Option<&str>) -> Dpia {
+    let no = Question::ALL.iter().filter(|one| !yes.contains(one));
+    Dpia {
+        rev: 1,
+        yes: yes.to_vec(),
+        no: no.copied().collect(),
+        risk,
+        reference: reference.map(str::to_owned),
+        reasons: String::new(),
+        answered_by: String::new(),
+        answered_at: at(1),
+        high_since: (risk == Risk::High).then(|| at(1)),
+    }
+}
+
+fn at(hour: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + hour * 3_600).unwrap()
+}
+
+#[test]
+fn answers_come_to_a_result_and_a_needed_assessment_must_be_named() {
+    use Question::*;
+    let (plain, needed) = (DpiaResult::NormallyNotRequired, DpiaResult::Required);
+    for (yes, risk, result, reference_needed) in [
+        (&[][..], Risk::Normal, plain, false),
+        (&[LargeScale], Risk::Normal, plain, false),
+        (&[LargeScale, Profiling], Risk::Normal, needed, true),
+        // People who need protection are one criterion, however many groups of them.
+        (&[Minors, VulnerablePersons], Risk::Normal, plain, false),
+        (&[Celebrities], Risk::Normal, needed, true),
+        (&[AutomatedDecisions], Risk::Normal, needed, true),
+        (&[], Risk::High, plain, true),
+    ] {
+        let without = dpia(yes, risk, None);
+        assert_eq!(without.result(), result, "{yes:?}");
+        assert_eq!(
+            without.check().is_err(),
+            reference_needed,
+            "{yes:?} {risk:?}"
+        );
+        assert_eq!(dpia(yes, risk, Some("")).check(), without.check());
+        assert_eq!(dpia(yes, risk, Some("DSFA 2027/1")).check(), Ok(()));
+    }
+}
+
+#[test]
+fn a_question_without_an_answer_leaves_it_unanswered() {
+    let mut answers = dpia(&[Question::Minors], Risk::Normal, None);
+    assert!(answers.is_answered());
+    answers.no.pop();
+    assert!(!answers.is_answered());
+}
+
+#[test]
+fn a_high_risk_ends_tracking_and_lets_data_out_with_keys_made_for_that_alone() {
+    let key = |scopes: &[Scope], hour| ApiKey {
+        id: KeyId::parse("one").unwrap(),
+        rev: 1,
+        name: "One".to_owned(),
+        scopes: scopes.to_vec(),
+        secret_hash: String::new(),
+        created_at: at(hour),
+    };
+    let (normal, high) = (
+        dpia(&[], Risk::Normal, None),
+        dpia(&[], Risk::High, Some("DSFA 2027/1")),
+    );
+    assert!(normal.allows_open_tracking());
+    assert!(!high.allows_open_tracking());
+    let narrow = [Scope::Read, Scope::Export];
+    for (scopes, made, wanted, admitted) in [
+        (&Scope::ALL[..], 0, Scope::Export, false),
+        (&Scope::ALL, 2, Scope::Export, false),
+        (&narrow, 0, Scope::Export, false),
+        (&narrow, 1, Scope::Export, true),
+        (&narrow, 2, Scope::Read, true),
+        (&[Scope::Restore], 2, Scope::Restore, true),
+        (&[Scope::Restore, Scope::Write], 2, Scope::Restore, false),
+        (&Scope::ALL, 0, Scope::Send, true),
+    ] {
+        let key = key(scopes, made);
+        assert_eq!(
+            high.admits(&key, wanted),
+            admitted,
+            "{scopes:?} {made} {wanted:?}"
+        );
+        assert!(normal.admits(&key, wanted));
+    }
+}
+
+#[test]
+fn what_people_wrote_is_no_markdown() {
+    let mut document = Document {
+        account: crate::id::AccountId::parse("demo").unwrap(),
+        role: Role::Controller,
+        language: crate::page_language::Language::De,
+        made_at: at(0),
+        made_on: jiff::civil::date(2027, 1, 15),
+        title: "T".to_owned(),
+        notice: "N".to_owned(),
+        complete: true,
+        missing: Vec::new(),
+        sections: vec![Section {
+            id: "one",
+            heading: "H".to_owned(),
+            entries: Vec::new(),
+        }],
+    };
+    for (written, shown) in [
+        ("a\n# b", "a, \\# b"),
+        ("<script>", "\\<script\\>"),
+        ("*a* | [b](c)", "\\*a\\* \\| \\[b\\](c)"),
+        ("- a", "\\- a"),
+        ("1. a", "1\\. a"),
+        ("31 a", "31 a"),
+    ] {
+        document.sections[0].entries = vec![Entry {
+            label: "L".to_owned(),
+            values: vec![written.to_owned()],
+            table: None,
+            to_complete: None,
+        }];
+        let text = document.markdown();
+        assert!(text.ends_with(&format!("\n- L: {shown}\n")), "{text}");
+    }
+}
