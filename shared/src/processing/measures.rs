@@ -259,37 +259,42 @@ fn place(access: &Access) -> String {
 }
 
 fn deeds(access: &Access, language: Language) -> String {
-    let kinds: [(&[&str], Both); 5] = [
-        (
-            &["Get", "BatchGet", "Query", "Scan", "List", "ConditionCheck"],
-            ("lesen", "read"),
-        ),
-        (
-            &["Put", "Update", "BatchWrite", "Create"],
-            ("schreiben", "write"),
-        ),
-        (&["Delete", "BatchWrite"], ("löschen", "delete")),
-        (&["Send"], ("senden", "send")),
-        (&["Receive", "ChangeMessage"], ("empfangen", "receive")),
-    ];
-    let mut words = Vec::new();
-    let mut known = 0;
-    for (prefixes, (de, en)) in kinds {
-        let matching = access
-            .actions
-            .iter()
-            .filter(|action| prefixes.iter().any(|prefix| action.starts_with(prefix)))
-            .count();
-        if matching > 0 {
-            words.push(language.pick(de, en));
-            known += matching;
-        }
-    }
-    if known < access.actions.len() {
+    // Who works through a queue reads and removes its messages: one deed.
+    let kinds: &[(&[&str], Both)] = if access.service == "sqs" {
+        &[
+            (&["Send"], ("senden", "send")),
+            (
+                &["Receive", "Delete", "Get", "ChangeMessage"],
+                ("abarbeiten", "work through"),
+            ),
+        ]
+    } else {
+        &[
+            (
+                &["Get", "BatchGet", "Query", "Scan", "List", "ConditionCheck"],
+                ("lesen", "read"),
+            ),
+            (
+                &["Put", "Update", "BatchWrite", "Create"],
+                ("schreiben", "write"),
+            ),
+            (&["Delete", "BatchWrite"], ("löschen", "delete")),
+            (&["Send"], ("senden", "send")),
+        ]
+    };
+    let is_of = |action: &String, prefixes: &[&str]| {
+        prefixes.iter().any(|prefix| action.starts_with(prefix))
+    };
+    let has_words = |action: &String| kinds.iter().any(|(prefixes, _)| is_of(action, prefixes));
+    if !access.actions.iter().all(has_words) {
         // An action nobody has put into words is named as it is.
         return access.actions.join(", ");
     }
-    words.join(", ")
+    let words = kinds.iter().filter_map(|(prefixes, (de, en))| {
+        let done = access.actions.iter().any(|action| is_of(action, prefixes));
+        done.then(|| language.pick(de, en))
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// `rate(1 hour)`, `cron(0 4 * * ? *)`; what it does not know is shown as it is.

@@ -7,7 +7,8 @@ use local::template::{TEMPLATE, facts};
 use rundbrief::policy::Store;
 use rundbrief::processing::{InfrastructureFacts, Question};
 use serde_json::{Value, json};
-use tests::{Answer, Api, World};
+use tests::api::Api;
+use tests::{Answer, World};
 
 const FACTS: &str = include_str!("../../../infra/facts.json");
 const DEMO: &str = "/accounts/demo";
