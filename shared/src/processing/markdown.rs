@@ -73,7 +73,7 @@ fn entry_lines(out: &mut String, entry: &Entry, language: Language) {
         values => {
             out.push_str(&format!("- {label}:\n"));
             for value in values {
-                out.push_str(&format!("  - {}\n", text(value)));
+                out.push_str(&format!("  - {}\n", item(value)));
             }
         }
     }
@@ -92,23 +92,31 @@ fn table_lines(out: &mut String, table: &Table) {
 /// One line of plain text.
 fn text(plain: &str) -> String {
     let mut escaped = String::with_capacity(plain.len());
-    for (index, c) in plain.chars().enumerate() {
+    for c in plain.chars() {
         match c {
             '\n' => escaped.push_str(", "),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '&' | '~' => {
                 escaped.extend(['\\', c]);
             }
-            // A value that begins like an item of a list.
-            '-' | '+' if index == 0 => escaped.extend(['\\', c]),
             _ => escaped.push(c),
         }
     }
-    ordered_item(&escaped).unwrap_or(escaped)
+    escaped
 }
 
-/// A text that begins like an item of an ordered list, with its point escaped.
-fn ordered_item(text: &str) -> Option<String> {
+/// Plain text that stands alone in an item, where it must not begin an item of its own.
+fn item(plain: &str) -> String {
+    let text = text(plain);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = &text[digits..];
-    (digits > 0 && rest.starts_with(['.', ')'])).then(|| format!("{}\\{rest}", &text[..digits]))
+    let (before, rest) = text.split_at(digits);
+    let begins_one = match rest.chars().next() {
+        Some('-' | '+') => digits == 0,
+        Some('.' | ')') => digits > 0,
+        _ => false,
+    };
+    if begins_one {
+        format!("{before}\\{rest}")
+    } else {
+        text
+    }
 }

@@ -222,7 +222,11 @@ const fn deleted_by(by: DeletedBy) -> Both {
             "the hourly sweeper, each version of each file, the bucket's lifecycle rule behind it",
         ),
         DeletedBy::TimeToLive => ("Ablaufzeit der Datenbank", "the database's time to live"),
-        DeletedBy::Lifecycle => ("Ablaufregel des Speichers", "the bucket's lifecycle rule"),
+        // S3 rounds up to the next midnight; a promise to the hour it is not.
+        DeletedBy::Lifecycle => (
+            "Ablaufregel des Speichers, gerundet auf die nächste Mitternacht (UTC)",
+            "the bucket's lifecycle rule, rounded up to the next midnight (UTC)",
+        ),
         DeletedBy::AccountClosure => ("Auflösung des Kontos", "closure of the account"),
         DeletedBy::Controller => (
             "Verantwortlicher, spätestens Auflösung des Kontos",

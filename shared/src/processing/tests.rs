@@ -114,21 +114,32 @@ fn what_people_wrote_is_no_markdown() {
             entries: Vec::new(),
         }],
     };
-    for (written, shown) in [
-        ("a\n# b", "a, \\# b"),
-        ("<script>", "\\<script\\>"),
-        ("*a* | [b](c)", "\\*a\\* \\| \\[b\\](c)"),
-        ("- a", "\\- a"),
-        ("1. a", "1\\. a"),
-        ("31 a", "31 a"),
+    for (written, shown, in_item) in [
+        ("a\n# b", "a, \\# b", "a, \\# b"),
+        ("<script>", "\\<script\\>", "\\<script\\>"),
+        (
+            "*a* | [b](c)",
+            "\\*a\\* \\| \\[b\\](c)",
+            "\\*a\\* \\| \\[b\\](c)",
+        ),
+        ("- a", "- a", "\\- a"),
+        ("+43", "+43", "\\+43"),
+        ("1. a", "1. a", "1\\. a"),
+        ("31 a", "31 a", "31 a"),
     ] {
+        let values = vec![written.to_owned()];
         document.sections[0].entries = vec![Entry {
             label: "L".to_owned(),
-            values: vec![written.to_owned()],
+            values,
             table: None,
             to_complete: None,
         }];
         let text = document.markdown();
         assert!(text.ends_with(&format!("\n- L: {shown}\n")), "{text}");
+        document.sections[0].entries[0]
+            .values
+            .push(written.to_owned());
+        let text = document.markdown();
+        assert!(text.ends_with(&format!("\n  - {in_item}\n")), "{text}");
     }
 }

@@ -107,7 +107,7 @@ async fn the_german_page_has_every_heading_of_the_sample_filled_from_configurati
         // Recipients and periods.
         "Amazon SES",
         "1 Kalendermonat ab dem Ende der Geschäftsbeziehung",
-        "7 Tage ab der Anmeldung (einstellbar bis 14)",
+        "7 Tage (einstellbar bis 14) ab der Anmeldung",
         "täglich und fortlaufend, höchstens 7 Tage zurück",
         "täglich um 04:00 (Europe/Vienna); 14 Tage verfügbar",
         "im Regelfall nicht erforderlich",
@@ -486,11 +486,9 @@ async fn a_high_risk_needs_an_assessment_ends_tracking_and_narrows_who_may_expor
     // The everyday key lets no data out any more, but can make one that does nothing else.
     api.get(&archive).await.expect_problem(403, "missing_scope");
     for (scopes, admitted) in [(&["read", "export"][..], 404), (&["write", "export"], 403)] {
-        let made = api.post(
-            &format!("{path}/keys"),
-            &json!({"name": "Auskunft", "scopes": scopes}),
-        );
-        let made = made.await.expect(201).json();
+        let wanted = json!({"name": "Auskunft", "scopes": scopes});
+        let made = api.post(&format!("{path}/keys"), &wanted).await;
+        let made = made.expect(201).json();
         let made = world.api_with_key(made["key"].as_str().expect("a key"));
         made.get(&archive).await.expect(admitted);
     }
@@ -602,6 +600,8 @@ fn tracking_of_every_mail_and_a_wider_role_stand_in_the_facts() {
         found.expect("a function").access.clone()
     };
     assert!(confirm(&before).iter().all(|one| one.service != "ses"));
-    let wider = TEMPLATE.replacen("Action: sqs:SendMessage", "Action: ses:SendEmail", 2);
-    assert!(confirm(&of(&wider)).iter().any(|one| one.service == "ses"));
+    let (before, role) = TEMPLATE.split_once("\n  ConfirmRole:\n").expect("a role");
+    let role = role.replacen("Action: sqs:SendMessage", "Action: ses:SendEmail", 1);
+    let wider = of(&format!("{before}\n  ConfirmRole:\n{role}"));
+    assert!(confirm(&wider).iter().any(|one| one.service == "ses"));
 }
