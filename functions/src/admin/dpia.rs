@@ -89,7 +89,7 @@ async fn read(access: Access) -> Answer {
 }
 
 /// Takes answers to all questions, none left out.
-fn take(body: &mut Object, before: Option<&Dpia>, now: Timestamp) -> Option<Dpia> {
+fn take(body: &mut Object, before: Option<&Dpia>, now: Timestamp) -> Dpia {
     body.ignore(&[
         "answered",
         "result",
@@ -134,7 +134,7 @@ fn take(body: &mut Object, before: Option<&Dpia>, now: Timestamp) -> Option<Dpia
         Ok(()) => {}
         Err(DpiaProblem::ReferenceMissing) => body.problem("reference", "missing"),
     }
-    Some(dpia)
+    dpia
 }
 
 /// The account's own decision: scope `admin`.
@@ -145,7 +145,7 @@ async fn replace(access: Access, sent: Sent) -> Answer {
         if_match(&desk.headers, &etag(revision(before.as_ref())))?;
         let mut body = sent.object(MAX_BODY_OCTETS)?;
         let dpia = take(&mut body, before.as_ref(), desk.now);
-        let dpia = body.finish(dpia)?;
+        let dpia = body.finish(Some(dpia))?;
         let asks = |setup: &Setup| setup.asks_tracking_consent;
         if !dpia.allows_open_tracking() && setups(&desk).await?.iter().any(asks) {
             return Err(SETUPS_ASK_TRACKING.into());

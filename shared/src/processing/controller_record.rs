@@ -345,7 +345,7 @@ fn risk(w: &mut Writer, basis: &Basis<'_>) {
                 "For newsletters to customers it is normally not required; the controller must answer the questionnaire. Until then no campaign is started.",
             ),
         );
-        w.to_complete(result_label, "dpia", By::Controller);
+        w.open(result_label, "dpia", By::Controller);
         return;
     };
     w.fixed(

@@ -189,7 +189,7 @@ impl Writer {
     }
 
     /// Notes that something is missing, and flags it where it belongs.
-    pub(super) fn to_complete(&mut self, label: Both, path: impl Into<String>, by: By) {
+    pub(super) fn open(&mut self, label: Both, path: impl Into<String>, by: By) {
         let label = self.say(label);
         self.note(&label, path.into(), by);
         self.push(label, Vec::new(), None, Some(by));
@@ -206,7 +206,7 @@ impl Writer {
     /// A statement that somebody has to make.
     pub(super) fn stated(&mut self, label: Both, path: impl Into<String>, by: By, value: &str) {
         if value.is_empty() {
-            self.to_complete(label, path, by);
+            self.open(label, path, by);
         } else {
             self.text(label, value);
         }
@@ -215,7 +215,7 @@ impl Writer {
     /// Statements of which somebody has to make one at least.
     pub(super) fn all_stated(&mut self, label: Both, path: &str, by: By, values: Vec<String>) {
         if values.is_empty() {
-            self.to_complete(label, path, by);
+            self.open(label, path, by);
         } else {
             self.list(label, values);
         }
@@ -246,7 +246,7 @@ impl Writer {
         none: Both,
     ) {
         match appointed {
-            Appointment::NotStated => self.to_complete(label, path, by),
+            Appointment::NotStated => self.open(label, path, by),
             Appointment::NotRequired => self.fixed(label, none),
             Appointment::Named(contact) => self.text(label, one_line(contact)),
         }
@@ -255,7 +255,7 @@ impl Writer {
     /// Who reaches what, and when they were bound and trained last (S-26, S-27).
     pub(super) fn staff(&mut self, label: Both, path: &str, by: By, staff: &[StaffRole]) {
         if staff.is_empty() {
-            self.to_complete(label, path, by);
+            self.open(label, path, by);
             return;
         }
         let flag = by.flag(self.language);
