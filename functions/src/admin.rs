@@ -25,6 +25,8 @@ mod setup;
 mod sign_up;
 mod subscriber;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, LazyLock};
 

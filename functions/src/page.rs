@@ -19,11 +19,20 @@ pub struct Page<'a> {
     /// Paragraphs.
     pub texts: Vec<String>,
     /// What is to be mended.
-    pub problems: Vec<String>,
+    pub problems: Vec<ProblemLine>,
     /// A form or a single button.
     pub form: Option<Form<'a>>,
     /// Who is responsible.
     pub controller: Option<Controller<'a>>,
+}
+
+/// Something to be mended.
+#[derive(Debug)]
+pub struct ProblemLine {
+    /// In the visitor's words.
+    pub text: String,
+    /// The name of the form's field that it is about, if the page has that field.
+    pub field: Option<String>,
 }
 
 /// A form on a page.
@@ -51,13 +60,36 @@ pub struct FormField {
     /// What visitors read.
     pub label: String,
     /// The kind of input.
-    pub input_type: &'static str,
+    pub input: Input,
     /// What browsers may fill in (WCAG 2.2, 1.3.5).
     pub autocomplete: Option<&'static str>,
     /// Whether it must be filled in.
     pub required: bool,
-    /// What it is asked for.
-    pub purpose: Option<String>,
+    /// Which hint says what it is asked for.
+    pub hint: Option<usize>,
+    /// That hint, at the last of the fields that share it.
+    pub hint_text: Option<String>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// How a field is filled in.
+#[derive(Debug)]
+pub enum Input {
+    /// By typing; the type of `<input>`.
+    Typed(&'static str),
+    /// By choosing one of these: what is sent, and what is read.
+    Chosen(Vec<(&'static str, &'static str)>),
+}
+
+impl FormField {
+    /// The identifiers of the texts that describe it, for `aria-describedby`.
+    fn described_by(&self) -> Option<String> {
+        let hint = self.hint.map(|number| format!("hint-{number}"));
+        let problem = self.problem.as_ref().map(|_| format!("p-{}", self.name));
+        let all: Vec<String> = problem.into_iter().chain(hint).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
 }
 
 /// A box to tick.
@@ -107,6 +139,16 @@ pub fn privacy_label(language: Language) -> &'static str {
 }
 
 impl Page<'_> {
+    /// What the star at a label means.
+    fn required_note(&self) -> Option<&'static str> {
+        let form = self.form.as_ref()?;
+        let any = form.fields.iter().any(|field| field.required);
+        any.then_some(match self.language {
+            Language::De => "* Pflichtfeld",
+            Language::En => "* Required",
+        })
+    }
+
     /// The page as an answer.
     pub fn respond(&self, status: StatusCode) -> Response<Body> {
         let Ok(html) = self.render() else {
@@ -155,17 +197,36 @@ pub fn unknown_link() -> Response<Body> {
     .respond(StatusCode::NOT_FOUND)
 }
 
-/// A problem as a page.
-pub fn problem(problem: Problem, language: Language, problems: Vec<String>) -> Response<Body> {
-    let (title, text) = match (language, problem.status) {
-        (Language::De, StatusCode::UNPROCESSABLE_ENTITY) => (
+/// A method that an address does not offer (RFC 9110, section 15.5.6).
+pub fn method_not_allowed(as_json: bool, allow: &'static str) -> Response<Body> {
+    let mut response = if as_json {
+        Problem::METHOD_NOT_ALLOWED.json()
+    } else {
+        problem(Problem::METHOD_NOT_ALLOWED, Language::default(), Vec::new())
+    };
+    let allow = HeaderValue::from_static(allow);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
+/// Title and text above what is to be mended.
+pub fn to_be_mended(language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::De => (
             "Bitte prüfen Sie Ihre Angaben",
-            "Gehen Sie in Ihrem Browser zurück und berichtigen Sie Folgendes:",
+            "Ihre Angaben wurden nicht gespeichert. Wenn Sie in Ihrem Browser zurückgehen, stehen sie noch dort; bitte berichtigen Sie Folgendes:",
         ),
-        (Language::En, StatusCode::UNPROCESSABLE_ENTITY) => (
+        Language::En => (
             "Please check what you entered",
-            "Go back in your browser and correct the following:",
+            "Nothing of it was stored. Go back in your browser to find what you entered, and correct the following:",
         ),
+    }
+}
+
+/// A problem as a page.
+pub fn problem(problem: Problem, language: Language, problems: Vec<ProblemLine>) -> Response<Body> {
+    let (title, text) = match (language, problem.status) {
+        (language, StatusCode::UNPROCESSABLE_ENTITY) => to_be_mended(language),
         (Language::De, StatusCode::TOO_MANY_REQUESTS) => (
             "Zu viele Anfragen",
             "Von Ihrem Anschluss kamen zu viele Anfragen. Bitte versuchen Sie es später noch einmal.",
@@ -174,6 +235,13 @@ pub fn problem(problem: Problem, language: Language, problems: Vec<String>) -> R
             "Too many requests",
             "Too many requests came from your connection. Please try again later.",
         ),
+        (Language::De, StatusCode::METHOD_NOT_ALLOWED) => (
+            "Das geht hier nicht",
+            "Diese Seite kann so nicht aufgerufen werden.",
+        ),
+        (Language::En, StatusCode::METHOD_NOT_ALLOWED) => {
+            ("Not possible here", "This page cannot be called like that.")
+        }
         (Language::De, StatusCode::NOT_FOUND) => ("Nicht gefunden", "Diese Seite gibt es nicht."),
         (Language::En, StatusCode::NOT_FOUND) => ("Not found", "There is no such page."),
         (Language::De, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE) => (

@@ -4,7 +4,7 @@
 
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::Trouble;
 use crate::store::WriteError;
@@ -18,6 +18,36 @@ pub struct Problem {
     pub code: &'static str,
     /// What it means, in English.
     pub title: &'static str,
+}
+
+/// One field that could not be taken: where, why, and what would do better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's path, in the names of the interface.
+    pub field: String,
+    /// The stable code.
+    pub code: &'static str,
+    /// One more member of the error, such as `expected`; never a person's value.
+    pub about: Option<(&'static str, String)>,
+}
+
+impl FieldError {
+    /// A field and a code.
+    pub fn new(field: impl Into<String>, code: &'static str) -> Self {
+        Self {
+            field: field.into(),
+            code,
+            about: None,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut error = json!({"field": self.field, "code": self.code});
+        if let Some((name, value)) = &self.about {
+            error[*name] = json!(value);
+        }
+        error
+    }
 }
 
 macro_rules! problems {
@@ -60,7 +90,7 @@ problems! {
 
 impl Problem {
     /// The problem as `application/problem+json`, with `errors` per field.
-    pub fn json_with(self, errors: &[(String, &str)]) -> Response<Body> {
+    pub fn json_with(self, errors: &[FieldError]) -> Response<Body> {
         let mut body = json!({
             "type": "about:blank",
             "title": self.title,
@@ -68,10 +98,7 @@ impl Problem {
             "code": self.code,
         });
         if !errors.is_empty() {
-            body["errors"] = errors
-                .iter()
-                .map(|(field, code)| json!({"field": field, "code": code}))
-                .collect();
+            body["errors"] = errors.iter().map(FieldError::json).collect();
         }
         let mut response = Response::new(Body::Text(body.to_string()));
         *response.status_mut() = self.status;

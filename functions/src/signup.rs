@@ -1,4 +1,5 @@
-//! `GET`, `POST` and `OPTIONS /signup/{account}/{setup}`: the hosted form, and what forms post.
+//! `GET`, `POST` and `OPTIONS /signup/{account}/{setup}`: the hosted form, and what forms post; and
+//! the page for every address that leads nowhere.
 //!
 //! Every accepted request does the same work and gives the same answer, whether the address is
 //! new, known, suppressed or a bot's (M-28); what it leads to is the domain's decision.
@@ -25,7 +26,7 @@ use self::guards::Outcome;
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
 use crate::page;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use crate::store::WriteError;
 use crate::visitor;
 
@@ -44,14 +45,17 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
 pub async fn respond(app: &App, request: Request) -> Response<Body> {
     let now = app.now();
     let json = visitor::wants_json(request.headers());
+    if visitor::path_parameter(&request, "setup").is_none() {
+        return nowhere(&request, json);
+    }
     let mut response = match *request.method() {
         Method::GET | Method::HEAD => form_page::respond(app, &request, now).await,
         Method::POST => match submit(app, &request, now).await {
             Ok(accepted) => accepted.respond(json),
-            Err(refused) => refused.respond(json),
+            Err(refused) => refused.respond(app, json, now).await,
         },
         Method::OPTIONS => preflight(),
-        _ => Problem::METHOD_NOT_ALLOWED.json(),
+        _ => page::method_not_allowed(json, "GET, HEAD, POST, OPTIONS"),
     };
     // Any page may post here, without credentials; nowhere else.
     response.headers_mut().insert(
@@ -59,6 +63,19 @@ pub async fn respond(app: &App, request: Request) -> Response<Body> {
         HeaderValue::from_static("*"),
     );
     response
+}
+
+/// What API Gateway has no other route for, by its default route. A link without its token is as
+/// good as one with a wrong token.
+fn nowhere(request: &Request, as_json: bool) -> Response<Body> {
+    let path = request.uri().path();
+    if as_json || path.starts_with("/api/") {
+        Problem::NOT_FOUND.json()
+    } else if path.starts_with("/confirm") || path.starts_with("/unsubscribe") {
+        page::unknown_link()
+    } else {
+        page::problem(Problem::NOT_FOUND, Language::default(), Vec::new())
+    }
 }
 
 fn preflight() -> Response<Body> {
@@ -181,7 +198,9 @@ impl Accepted {
 struct Refused {
     problem: Problem,
     language: Language,
-    fields: Vec<(FieldProblem, String)>,
+    fields: Vec<FieldProblem>,
+    /// The form that the fields belong to.
+    form: Option<Box<LoadedForm>>,
     retry_after_seconds: Option<i64>,
 }
 
@@ -191,6 +210,7 @@ impl From<Problem> for Refused {
             problem,
             language: Language::default(),
             fields: Vec::new(),
+            form: None,
             retry_after_seconds: None,
         }
     }
@@ -203,21 +223,14 @@ impl From<Trouble> for Refused {
 }
 
 impl Refused {
-    fn respond(&self, as_json: bool) -> Response<Body> {
+    async fn respond(&self, app: &App, as_json: bool, now: Timestamp) -> Response<Body> {
         let mut response = if as_json {
-            let errors: Vec<(String, &str)> = self
-                .fields
-                .iter()
-                .map(|(problem, _)| (problem.field.clone(), problem.code.code()))
-                .collect();
+            let errors: Vec<FieldError> = self.fields.iter().map(error_of).collect();
             self.problem.json_with(&errors)
+        } else if let Some(form) = &self.form {
+            form_page::again(app, form, &self.fields, now).await
         } else {
-            let lines = self
-                .fields
-                .iter()
-                .map(|(problem, label)| form_page::problem_line(problem, label, self.language))
-                .collect();
-            page::problem(self.problem, self.language, lines)
+            page::problem(self.problem, self.language, Vec::new())
         };
         if let Some(seconds) = self.retry_after_seconds {
             response
@@ -228,24 +241,33 @@ impl Refused {
     }
 }
 
+fn error_of(problem: &FieldProblem) -> FieldError {
+    FieldError {
+        about: problem
+            .code
+            .expected()
+            .map(|expected| ("expected", expected.name().to_owned())),
+        ..FieldError::new(problem.field.as_str(), problem.code.code())
+    }
+}
+
 async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted, Refused> {
     let pairs = visitor::form_pairs(request).await?;
     let form = load_form(app, request, now)
         .await?
         .ok_or(Problem::NOT_FOUND)?;
     let language = form.definition.setup.language;
-    let submission = Submission::parse(&pairs, &form.definition).map_err(|problems| Refused {
-        problem: Problem::INVALID,
-        language,
-        fields: problems
-            .into_iter()
-            .map(|problem| {
-                let label = form_page::label_of(&problem.field, &form.definition);
-                (problem, label)
-            })
-            .collect(),
-        retry_after_seconds: None,
-    })?;
+    let submission = match Submission::parse(&pairs, &form.definition) {
+        Ok(submission) => submission,
+        Err(fields) => {
+            return Err(Refused {
+                language,
+                fields,
+                form: Some(Box::new(form)),
+                ..Problem::INVALID.into()
+            });
+        }
+    };
     // API Gateway always says where a request came from; without it there is no evidence.
     let ip = visitor::client_ip(request).ok_or(Problem::INTERNAL)?;
     let origin = FormOrigin {

@@ -18,7 +18,6 @@ use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
 use crate::page::{self, Controller, Form, Page};
 use crate::person_link::{self, Linked};
-use crate::problem::Problem;
 use crate::store::WriteError;
 use crate::visitor;
 
@@ -39,7 +38,10 @@ pub async fn respond(app: &App, request: Request) -> Response<Body> {
     let result = match *request.method() {
         Method::GET | Method::HEAD => look(app, &request, now).await,
         Method::POST => leave(app, &request, now).await,
-        _ => return Problem::METHOD_NOT_ALLOWED.json(),
+        _ => {
+            let json = visitor::wants_json(request.headers());
+            return page::method_not_allowed(json, "GET, HEAD, POST");
+        }
     };
     match result {
         Ok(Some(response)) => response,

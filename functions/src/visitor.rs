@@ -4,6 +4,7 @@
 use lambda_http::http::{HeaderMap, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt};
+use rundbrief::form::SentValue;
 use rundbrief::personal::ClientIp;
 use rundbrief::web_address::ClaimedAddress;
 use serde_json::Value;
@@ -62,7 +63,7 @@ fn body_bytes(body: &Body) -> &[u8] {
 ///
 /// # Errors
 /// When it is larger than [`MAX_FORM_BYTES`], of another type, or cannot be read.
-pub async fn form_pairs(request: &Request) -> Result<Vec<(String, String)>, Problem> {
+pub async fn form_pairs(request: &Request) -> Result<Vec<(String, SentValue)>, Problem> {
     let bytes = body_bytes(request.body());
     if bytes.len() > MAX_FORM_BYTES {
         return Err(Problem::TOO_LARGE);
@@ -86,7 +87,7 @@ pub async fn form_pairs(request: &Request) -> Result<Vec<(String, String)>, Prob
     }
 }
 
-fn url_encoded(bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+fn url_encoded(bytes: &[u8]) -> Result<Vec<(String, SentValue)>, Problem> {
     let decode = |part: &[u8]| {
         let spaced: Vec<u8> = part
             .iter()
@@ -102,12 +103,13 @@ fn url_encoded(bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
         .map(|pair| {
             let mut parts = pair.splitn(2, |byte| *byte == b'=');
             let name = decode(parts.next().unwrap_or_default())?;
-            Ok((name, decode(parts.next().unwrap_or_default())?))
+            let value = decode(parts.next().unwrap_or_default())?;
+            Ok((name, SentValue::Text(value)))
         })
         .collect()
 }
 
-async fn multipart(content_type: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+async fn multipart(content_type: &str, bytes: &[u8]) -> Result<Vec<(String, SentValue)>, Problem> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| Problem::MALFORMED)?;
     let body = bytes.to_vec();
     let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
@@ -117,51 +119,44 @@ async fn multipart(content_type: &str, bytes: &[u8]) -> Result<Vec<(String, Stri
         let Some(name) = part.name().map(str::to_owned) else {
             continue;
         };
+        // A part with a file name is a file (RFC 7578, section 4.2), whatever is in it.
+        let is_file = part.file_name().is_some();
         let value = part.bytes().await.map_err(|_| Problem::MALFORMED)?;
-        pairs.push((
-            name,
-            String::from_utf8(value.to_vec()).map_err(|_| Problem::MALFORMED)?,
-        ));
+        let value = if is_file {
+            SentValue::Unfit
+        } else {
+            SentValue::Text(String::from_utf8(value.to_vec()).map_err(|_| Problem::MALFORMED)?)
+        };
+        pairs.push((name, value));
     }
     Ok(pairs)
 }
 
-fn json(bytes: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+fn json(bytes: &[u8]) -> Result<Vec<(String, SentValue)>, Problem> {
     let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
         return Err(Problem::MALFORMED);
     };
-    let mut pairs = Vec::new();
-    for (name, value) in members {
-        match value {
-            Value::Null => {}
-            Value::Array(values) => {
-                for value in values {
-                    pairs.push((name.clone(), scalar(value)));
-                }
-            }
-            value => pairs.push((name, scalar(value))),
-        }
-    }
-    Ok(pairs)
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    Ok(given.map(|(name, value)| (name, sent(value))).collect())
 }
 
-/// A JSON value as a form would send it. What no form can send becomes a control character, which
-/// every field of the contract refuses and no other name cares for.
-fn scalar(value: Value) -> String {
+fn sent(value: Value) -> SentValue {
     match value {
-        Value::String(text) => text,
-        Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => "\u{0}".to_owned(),
+        Value::String(text) => SentValue::Text(text),
+        Value::Bool(flag) => SentValue::Boolean(flag),
+        Value::Number(number) => SentValue::Number(number.to_string()),
+        Value::Array(values) => SentValue::Many(values.into_iter().map(sent).collect()),
+        Value::Null | Value::Object(_) => SentValue::Unfit,
     }
 }
 
 /// Whether the body is exactly the pair of RFC 8058, section 3.1.
 pub async fn is_one_click(request: &Request) -> bool {
     // A body that cannot be read is no one-click, and the button's POST needs none.
-    form_pairs(request)
-        .await
-        .is_ok_and(|pairs| pairs == [("List-Unsubscribe".to_owned(), "One-Click".to_owned())])
+    form_pairs(request).await.is_ok_and(|pairs| {
+        let one_click = SentValue::Text("One-Click".to_owned());
+        pairs == [("List-Unsubscribe".to_owned(), one_click)]
+    })
 }
 
 #[cfg(test)]
@@ -175,34 +170,93 @@ mod tests {
             .unwrap()
     }
 
-    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+    fn text(value: &str) -> SentValue {
+        SentValue::Text(value.to_owned())
+    }
+
+    async fn read(content_type: &str, body: &str) -> Vec<(String, SentValue)> {
+        let mut answers = Vec::new();
+        for body in [
+            Body::Text(body.to_owned()),
+            Body::Binary(body.to_owned().into_bytes()),
+        ] {
+            answers.push(form_pairs(&request(content_type, body)).await.unwrap());
+        }
+        assert!(answers[0] == answers[1], "{content_type}: {body}");
+        answers.remove(0)
+    }
+
+    fn assert_pairs(found: &[(String, SentValue)], expected: &[(&str, SentValue)], what: &str) {
+        // Compared one by one: values do not show themselves.
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for ((name, value), (expected_name, expected_value)) in found.iter().zip(expected) {
+            assert_eq!(name, expected_name, "{what}");
+            assert!(value == expected_value, "{what}: {name}");
+        }
     }
 
     #[tokio::test]
     async fn a_form_reads_the_same_in_every_type() {
-        let expected = pairs(&[
+        let email = ("email", text("max+x@x.example"));
+        let name = ("last_name", text("Müller & Söhne"));
+        let lists = [("list", text("a")), ("list", text("b"))];
+        let expected = [&[email.clone(), name.clone()][..], &lists].concat();
+        let multipart = [
             ("email", "max+x@x.example"),
             ("last_name", "Müller & Söhne"),
             ("list", "a"),
             ("list", "b"),
-        ]);
-        let multipart = expected.iter().fold(String::new(), |text, (name, value)| {
+        ]
+        .iter()
+        .fold(String::new(), |body, (name, value)| {
             format!(
-                "{text}--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                "{body}--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
             )
         }) + "--X--\r\n";
         for (content_type, body) in [
-            ("application/x-www-form-urlencoded", "email=max%2Bx%40x.example&last_name=M%C3%BCller+%26+S%C3%B6hne&list=a&list=b".to_owned()),
-            ("Application/X-WWW-form-urlencoded; charset=utf-8", "email=max%2Bx%40x.example&last_name=M%C3%BCller+%26+S%C3%B6hne&&list=a&list=b".to_owned()),
-            ("multipart/form-data; boundary=X", multipart),
-            ("application/json", r#"{"email":"max+x@x.example","last_name":"Müller & Söhne","list":["a","b"],"street":null}"#.to_owned()),
+            (
+                "application/x-www-form-urlencoded",
+                "email=max%2Bx%40x.example&last_name=M%C3%BCller+%26+S%C3%B6hne&list=a&list=b",
+            ),
+            (
+                "Application/X-WWW-form-urlencoded; charset=utf-8",
+                "email=max%2Bx%40x.example&last_name=M%C3%BCller+%26+S%C3%B6hne&&list=a&list=b",
+            ),
+            ("multipart/form-data; boundary=X", &multipart),
         ] {
-            for body in [Body::Text(body.clone()), Body::Binary(body.into_bytes())] {
-                assert_eq!(form_pairs(&request(content_type, body)).await, Ok(expected.clone()), "{content_type}");
-            }
+            assert_pairs(&read(content_type, body).await, &expected, content_type);
+        }
+        let json = r#"{"email":"max+x@x.example","last_name":"Müller & Söhne","list":["a","b"],"street":null}"#;
+        let many = ("list", SentValue::Many(vec![text("a"), text("b")]));
+        let found = read("application/json", json).await;
+        assert_pairs(&found, &[email, name, many], "JSON");
+    }
+
+    #[tokio::test]
+    async fn json_keeps_its_types_and_a_file_is_no_text() {
+        let found = read(
+            "application/json",
+            r#"{"a":1.5,"b":true,"c":{"d":1},"e":[null,[]],"f":null}"#,
+        )
+        .await;
+        let nested = SentValue::Many(vec![SentValue::Unfit, SentValue::Many(Vec::new())]);
+        let expected = [
+            ("a", SentValue::Number("1.5".to_owned())),
+            ("b", SentValue::Boolean(true)),
+            ("c", SentValue::Unfit),
+            ("e", nested),
+        ];
+        assert_pairs(&found, &expected, "JSON");
+        let part = |more: &str| {
+            format!("--X\r\nContent-Disposition: form-data; name=\"a\"{more}\r\n\r\nx\r\n--X--\r\n")
+        };
+        for (more, value) in [
+            ("", text("x")),
+            ("; filename=\"x.txt\"", SentValue::Unfit),
+            ("; filename=\"\"", SentValue::Unfit),
+        ] {
+            let found = read("multipart/form-data; boundary=X", &part(more)).await;
+            assert_pairs(&found, &[("a", value)], more);
         }
     }
 

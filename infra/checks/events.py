@@ -14,17 +14,14 @@ VISIBILITY_FACTOR = 6  # Lambda's advice for a queue that feeds a function
 DEAD_LETTER_SECONDS = 14 * 86_400  # the longest that SQS keeps
 HTTP_API_SECONDS = 29  # the gateway gives up at 30
 
-# The contract's URLs.
+# The contract's URLs, with every method: what a page does not offer it answers itself, 405 with
+# `Allow`. An event without path and method is the API's default route.
+DEFAULT_ROUTE = "$default"
 ROUTES = {
-    ("SignupFunction", "GET", "/signup/{account}/{setup}"),
-    ("SignupFunction", "POST", "/signup/{account}/{setup}"),
-    ("SignupFunction", "OPTIONS", "/signup/{account}/{setup}"),
-    ("ConfirmFunction", "GET", "/confirm/{token}"),
-    ("ConfirmFunction", "HEAD", "/confirm/{token}"),
-    ("ConfirmFunction", "POST", "/confirm/{token}"),
-    ("UnsubscribeFunction", "GET", "/unsubscribe/{token}"),
-    ("UnsubscribeFunction", "HEAD", "/unsubscribe/{token}"),
-    ("UnsubscribeFunction", "POST", "/unsubscribe/{token}"),
+    ("SignupFunction", "ANY", "/signup/{account}/{setup}"),
+    ("SignupFunction", "ANY", DEFAULT_ROUTE),
+    ("ConfirmFunction", "ANY", "/confirm/{token}"),
+    ("UnsubscribeFunction", "ANY", "/unsubscribe/{token}"),
     ("AdminFunction", "ANY", "/api/v1/{proxy+}"),
 }
 # function -> (queue, largest batch): a message per call where one is a long piece of work.
@@ -78,9 +75,10 @@ def functions_are_built_for_arm_and_start_as_bootstrap(template):
 def routes_are_those_of_the_contract(template):
     found = set()
     for function, _, event in template.events("HttpApi"):
-        found.add((function, event["Method"].upper(), event["Path"]))
+        path = event.get("Path", DEFAULT_ROUTE)
+        found.add((function, event.get("Method", "ANY").upper(), path))
         if target(event.get("ApiId")) != "Api":
-            yield f"{function}: {event['Path']} on another API"
+            yield f"{function}: {path} on another API"
         if template.functions()[function]["Timeout"] > HTTP_API_SECONDS:
             yield f"{function}: may run longer than its caller waits"
     yield from (f"missing: {route}" for route in sorted(ROUTES - found))

@@ -142,7 +142,9 @@ name = "functions_are_built_for_arm_and_start_as_bootstrap"
 set_in(name, "x86", props("SendFunction", "Architectures"), ["x86_64"])
 set_in(name, "another's package", props("SendFunction", "CodeUri"), "../target/lambda/notice/")
 name = "routes_are_those_of_the_contract"
-set_in(name, "a missing route", props("ConfirmFunction", "Events", "PageHead"), None)
+set_in(name, "a missing route", props("ConfirmFunction", "Events", "Page"), None)
+set_in(name, "the gateway's own 404", props("SignupFunction", "Events", "Elsewhere"), None)
+set_in(name, "one method only", props("UnsubscribeFunction", "Events", "Page", "Properties", "Method"), "GET")
 set_in(name, "another path", props("AdminFunction", "Events", "Any", "Properties", "Path"), "/api/v2/{proxy+}")
 set_in(name, "runs longer than the gateway", props("AdminFunction", "Timeout"), 60)
 name = "functions_read_their_queue_in_agreed_batches"

@@ -3,6 +3,7 @@
 //! Names and values come from strangers; errors name the contract's fields and never a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,13 @@ use crate::id::{FieldKey, InterestId, ListId};
 use crate::personal::{InvalidText, PersonalText};
 use crate::setup::{BUILT_IN_FIELDS, FieldType, FormDefinition};
 
+#[cfg(test)]
+mod tests;
+
 /// Values one repeatable field may have (engineering).
 const MAX_VALUES: usize = 50;
+/// The one field of a person that has several values.
+const REPEATABLE_FIELD: &str = "advertising_criteria";
 
 /// What a visitor sent, complete and valid for its setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +63,71 @@ impl FieldValue {
     }
 }
 
+/// A value as it was sent. Forms send texts; JSON can say more, and null is nothing at all.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SentValue {
+    /// Of a form, or a JSON string.
+    Text(String),
+    /// A JSON number, as it was written.
+    Number(String),
+    /// `true` or `false` in JSON.
+    Boolean(bool),
+    /// A JSON array.
+    Many(Vec<SentValue>),
+    /// What no field takes: a file of a multipart form, a JSON object, a null within an array.
+    Unfit,
+}
+
+impl fmt::Debug for SentValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SentValue(***)")
+    }
+}
+
+/// What a field takes from JSON. Every one of them also takes its text, as forms send it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// One text.
+    Text,
+    /// One text or an array of texts: the repeatable fields.
+    Texts,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+impl Expected {
+    /// Its name in errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Texts => "text or array of texts",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+        }
+    }
+
+    /// The value as a form would send it, if it is of this type.
+    fn texts(self, value: &SentValue) -> Option<Vec<&str>> {
+        match (value, self) {
+            (SentValue::Text(text), _) | (SentValue::Number(text), Self::Number) => {
+                Some(vec![text])
+            }
+            (SentValue::Boolean(true), Self::Boolean) => Some(vec!["true"]),
+            (SentValue::Boolean(false), Self::Boolean) => Some(vec!["false"]),
+            (SentValue::Many(values), Self::Texts) => values
+                .iter()
+                .map(|value| match value {
+                    SentValue::Text(text) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+}
+
 /// One entry of a form that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
@@ -83,6 +154,8 @@ pub enum FieldProblemCode {
     ControlCharacter,
     /// Not what the field takes.
     Invalid,
+    /// Another JSON type than the field takes, or a file.
+    WrongType(Expected),
     /// The address could not be taken.
     Address(InvalidAddress),
 }
@@ -98,7 +171,16 @@ impl FieldProblemCode {
             Self::TooLong => "too_long",
             Self::ControlCharacter => "control_character",
             Self::Invalid => "invalid",
+            Self::WrongType(_) => "wrong_type",
             Self::Address(invalid) => invalid.code(),
+        }
+    }
+
+    /// What the field takes, where that was the problem.
+    pub fn expected(self) -> Option<Expected> {
+        match self {
+            Self::WrongType(expected) => Some(expected),
+            _ => None,
         }
     }
 }
@@ -119,7 +201,7 @@ impl Submission {
     /// # Errors
     /// One problem per field that could not be taken.
     pub fn parse(
-        pairs: &[(String, String)],
+        pairs: &[(String, SentValue)],
         form: &FormDefinition,
     ) -> Result<Self, Vec<FieldProblem>> {
         let mut reader = Reader {
@@ -128,7 +210,22 @@ impl Submission {
         };
         let mut given: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, value) in pairs {
-            given.entry(name).or_default().push(value);
+            let texts = match reader.expected(name) {
+                Some(expected) => expected.texts(value).unwrap_or_else(|| {
+                    reader.problem(name, FieldProblemCode::WrongType(expected));
+                    Vec::new()
+                }),
+                // The honeypot, and names outside the contract: that they are there is enough.
+                None => match value {
+                    SentValue::Text(text) => vec![text.as_str()],
+                    SentValue::Many(values) if values.is_empty() => Vec::new(),
+                    _ => vec![UNREAD],
+                },
+            };
+            // An empty array is as good as nothing.
+            if !texts.is_empty() {
+                given.entry(name).or_default().extend(texts);
+            }
         }
 
         let address = reader.address(given.get("email"));
@@ -183,6 +280,9 @@ pub fn wire_name(key: &str) -> String {
     }
 }
 
+/// Stands for a value that nobody reads.
+const UNREAD: &str = "-";
+
 struct Reader<'a> {
     form: &'a FormDefinition,
     /// One per field: the first is enough to mend it.
@@ -192,6 +292,31 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn problem(&mut self, field: &str, code: FieldProblemCode) {
         self.problems.entry(field.to_owned()).or_insert(code);
+    }
+
+    /// What a field that this setup asks takes; nothing is known of others.
+    fn expected(&self, name: &str) -> Option<Expected> {
+        match name {
+            "email" | "_form" => return Some(Expected::Text),
+            "list" => return Some(Expected::Texts),
+            "interest" if !self.form.setup.interests.is_empty() => return Some(Expected::Texts),
+            "tracking_consent" if self.form.setup.asks_tracking_consent => {
+                return Some(Expected::Boolean);
+            }
+            _ => {}
+        }
+        let asked = &self.form.setup.fields;
+        let field = asked
+            .iter()
+            .find(|field| wire_name(field.key.as_str()) == name)?;
+        if field.key.as_str() == REPEATABLE_FIELD {
+            return Some(Expected::Texts);
+        }
+        Some(match self.type_of(&field.key) {
+            FieldType::Text | FieldType::Date => Expected::Text,
+            FieldType::Number => Expected::Number,
+            FieldType::Boolean => Expected::Boolean,
+        })
     }
 
     fn finish(self) -> Vec<FieldProblem> {
@@ -216,7 +341,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, key: &FieldKey, name: &str, sent: &[&str]) -> Option<FieldValue> {
-        let repeatable = key.as_str() == "advertising_criteria";
+        let repeatable = key.as_str() == REPEATABLE_FIELD;
         if sent.len() > if repeatable { MAX_VALUES } else { 1 } {
             self.problem(name, FieldProblemCode::TooMany);
             return None;
@@ -225,7 +350,7 @@ impl Reader<'_> {
         for value in sent {
             match PersonalText::parse(value) {
                 Ok(text) if text.is_empty() => {}
-                Ok(text) if self.fits(key, &text) => texts.push(text),
+                Ok(text) if fits_type(self.type_of(key), &text) => texts.push(text),
                 Ok(_) => self.problem(name, FieldProblemCode::Invalid),
                 Err(invalid) => self.problem(name, invalid.into()),
             }
@@ -237,8 +362,8 @@ impl Reader<'_> {
         }
     }
 
-    fn fits(&self, key: &FieldKey, text: &PersonalText) -> bool {
-        let field_type = match key.as_str() {
+    fn type_of(&self, key: &FieldKey) -> FieldType {
+        match key.as_str() {
             "date_of_birth" => FieldType::Date,
             _ => self
                 .form
@@ -246,8 +371,7 @@ impl Reader<'_> {
                 .iter()
                 .find(|field| field.key == *key)
                 .map_or(FieldType::Text, |field| field.field_type),
-        };
-        fits_type(field_type, text)
+        }
     }
 
     fn refuse_what_is_not_asked(&mut self, given: &BTreeMap<&str, Vec<&str>>) {

@@ -60,15 +60,22 @@ pub(crate) fn read_page(html: &str) -> Result<Page, PlainTextError> {
     let mut text = String::with_capacity(marked.len());
     let mut links = Vec::new();
     let mut rest = marked.as_str();
+    let mut after_url = false;
     while let Some((before, label, url, after)) = next_link(rest) {
-        text.push_str(before);
-        push_link(&mut text, label, url);
+        push_text(&mut text, before, after_url);
+        let shown = shown_as(label, url);
+        let runs_on = after_url && before.is_empty() || shown == Shown::Url;
+        if runs_on && text.chars().next_back().is_some_and(touches_what_follows) {
+            text.push(' ');
+        }
+        push_link(&mut text, label, url, shown);
+        after_url = shown != Shown::Label;
         if !label.trim().is_empty() {
             links.push(url.to_owned());
         }
         rest = after;
     }
-    text.push_str(rest);
+    push_text(&mut text, rest, after_url);
     let mut text = wrap(&text).replace(GLUE, " ");
     // A numeric character reference can bring one back.
     text.retain(|c| !is_mark(c));
@@ -230,10 +237,19 @@ fn next_link(text: &str) -> Option<(&str, &str, &str, &str)> {
     Some((before, label, url, after))
 }
 
-/// Writes `label ( URL )`. The spaces keep the closing bracket out of the URL in programs
-/// that guess where one ends; glue keeps the three on one line.
-fn push_link(text: &mut String, label: &str, url: &str) {
-    let shown = label.trim();
+/// How a link is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// Its label says it all: it leads nowhere else, or the label is a mail address.
+    Label,
+    /// The URL alone: there is no label, or it is the URL.
+    Url,
+    /// `label ( URL )`.
+    Both,
+}
+
+fn shown_as(label: &str, url: &str) -> Shown {
+    let label = label.trim();
     let bare = |address: &str| {
         address
             .trim_start_matches("mailto:")
@@ -243,22 +259,75 @@ fn push_link(text: &mut String, label: &str, url: &str) {
             .to_owned()
     };
     if url.is_empty() || url.starts_with('#') {
-        text.push_str(label);
-    } else if shown.is_empty() || bare(shown) == bare(url) {
-        text.push_str(if url.starts_with("mailto:") && !shown.is_empty() {
-            shown
+        Shown::Label
+    } else if label.is_empty() || bare(label) == bare(url) {
+        if url.starts_with("mailto:") && !label.is_empty() {
+            Shown::Label
         } else {
-            url
-        });
+            Shown::Url
+        }
     } else {
-        text.push_str(label.trim_end());
-        text.push_str(if label.ends_with('\n') { "\n" } else { " " });
-        text.push('(');
-        text.push(GLUE);
-        text.push_str(url);
-        text.push(GLUE);
-        text.push(')');
+        Shown::Both
     }
+}
+
+/// Writes a link. The spaces in `label ( URL )` keep the closing bracket out of the URL in
+/// programs that guess where one ends; glue keeps the three on one line.
+fn push_link(text: &mut String, label: &str, url: &str, shown: Shown) {
+    match shown {
+        Shown::Label if url.starts_with("mailto:") => text.push_str(label.trim()),
+        Shown::Label => text.push_str(label),
+        Shown::Url => text.push_str(url),
+        Shown::Both => {
+            text.push_str(label.trim_end());
+            text.push_str(if label.ends_with('\n') { "\n" } else { " " });
+            text.push('(');
+            text.push(GLUE);
+            text.push_str(url);
+            text.push(GLUE);
+            text.push(')');
+        }
+    }
+}
+
+/// Writes what stands between links. Behind a URL it begins with a space, where the page has none:
+/// in HTML the letters that follow a link are not part of it, in text they would be.
+fn push_text(text: &mut String, piece: &str, after_url: bool) {
+    let ends_url = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '.' | ','
+                    | ';'
+                    | ':'
+                    | '!'
+                    | '?'
+                    | ')'
+                    | ']'
+                    | '}'
+                    | '"'
+                    | '\''
+                    | '»'
+                    | '«'
+                    | '“'
+                    | '”'
+                    | '’'
+                    | '…'
+            )
+    };
+    if after_url && piece.chars().next().is_some_and(|c| !ends_url(c)) {
+        text.push(' ');
+    }
+    text.push_str(piece);
+}
+
+/// Whether a URL or a label that follows this character directly would run together with it.
+fn touches_what_follows(character: char) -> bool {
+    !character.is_whitespace()
+        && !matches!(
+            character,
+            '(' | '[' | '{' | '<' | '"' | '\'' | '«' | '»' | '„' | '“' | '‘'
+        )
 }
 
 /// Marks links and decorates nothing else.

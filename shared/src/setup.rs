@@ -151,10 +151,36 @@ pub struct Field {
     /// Grows with each write.
     pub rev: u64,
     /// What visitors read.
-    pub label: String,
+    pub label: FieldLabel,
     /// What its values are.
     #[serde(default, rename = "type")]
     pub field_type: FieldType,
+}
+
+/// What visitors read at a declared field: the same in every language, or one text for each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldLabel {
+    /// In forms of every language.
+    Same(String),
+    /// One for each language.
+    Each {
+        /// In German forms.
+        de: String,
+        /// In English forms.
+        en: String,
+    },
+}
+
+impl FieldLabel {
+    /// What a form of this language says.
+    pub fn text(&self, language: Language) -> &str {
+        match (self, language) {
+            (Self::Same(text), _) => text,
+            (Self::Each { de, .. }, Language::De) => de,
+            (Self::Each { en, .. }, Language::En) => en,
+        }
+    }
 }
 
 /// What a declared field's values are.
@@ -232,7 +258,10 @@ impl FormDefinition {
                 self.declared
                     .iter()
                     .find(|field| field.key == *key)
-                    .map_or_else(|| key.to_string(), |field| field.label.clone())
+                    .map_or_else(
+                        || key.to_string(),
+                        |field| field.label.text(self.setup.language).to_owned(),
+                    )
             },
             str::to_owned,
         )

@@ -19,6 +19,7 @@ use crate::plain_text;
 mod context;
 mod error;
 mod lint;
+mod names;
 mod stored;
 mod text_part;
 
@@ -27,6 +28,7 @@ mod tests;
 
 pub use context::{Context, Subscriber};
 pub use error::{InvalidTemplate, Part, RenderError, Required};
+pub use names::UnknownName;
 pub use stored::StoredTemplate;
 
 /// Longest subject template: that of a header line (RFC 5322 section 2.1.1).

@@ -5,11 +5,22 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// `instant` without what is below a millisecond (S-16: evidence has millisecond precision).
 pub fn to_millisecond(instant: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(instant.as_millisecond()).unwrap_or(instant)
+}
+
+/// An instant as answers show it: RFC 3339 in UTC with exactly three decimals, so that all of them
+/// have one form and sort as text. What is stored keeps its own precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownInstant(pub Timestamp);
+
+impl Serialize for ShownInstant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.3}", to_millisecond(self.0)))
+    }
 }
 
 /// `instant` plus `seconds`; stays at the end of time instead of overflowing.
@@ -100,6 +111,20 @@ mod tests {
                 due,
                 "{ended}"
             );
+        }
+    }
+
+    #[test]
+    fn every_instant_is_shown_with_three_decimals() {
+        for (instant, shown) in [
+            ("2027-01-31T12:00:00Z", "2027-01-31T12:00:00.000Z"),
+            ("2027-01-31T13:00:00.5+01:00", "2027-01-31T12:00:00.500Z"),
+            ("2027-01-31T12:00:00.123999999Z", "2027-01-31T12:00:00.123Z"),
+            ("1969-12-31T23:59:59.9996Z", "1969-12-31T23:59:59.999Z"),
+        ] {
+            let instant: Timestamp = instant.parse().unwrap();
+            let json = serde_json::to_value(ShownInstant(instant)).unwrap();
+            assert_eq!(json, shown, "{instant}");
         }
     }
 

@@ -5,6 +5,21 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::world::World;
 
+/// Every instant that the API tells has three decimals and is in UTC; a day is no instant.
+#[track_caller]
+fn expect_one_form_of_times(value: &Value) {
+    match value {
+        Value::Array(values) => values.iter().for_each(expect_one_form_of_times),
+        Value::Object(members) => members.values().for_each(expect_one_form_of_times),
+        Value::String(text) => {
+            if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+                assert_eq!(*text, format!("{instant:.3}"));
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A caller of the management API.
 pub struct Api<'a> {
     world: &'a World,
@@ -76,7 +91,8 @@ impl<'a> Api<'a> {
         if let Some(content_type) = content_type {
             headers.push(("content-type".to_owned(), content_type.to_owned()));
         }
-        self.world
+        let answer = self
+            .world
             .send(
                 self.world.client(250),
                 method,
@@ -84,7 +100,11 @@ impl<'a> Api<'a> {
                 &headers,
                 body,
             )
-            .await
+            .await;
+        if answer.header("content-type") == Some("application/json") {
+            expect_one_form_of_times(&answer.json());
+        }
+        answer
     }
 
     /// All items of a list, page by page.

@@ -12,6 +12,7 @@ use rundbrief::id::{AccountId, KeyId};
 use rundbrief::key::{Key, Table};
 use rundbrief::page_language::Language;
 use rundbrief::record::Expect;
+use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
 
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
@@ -51,7 +52,7 @@ fn show(account: &Account) -> Value {
         "time_zone": account.time_zone,
         "contact": account.contact,
         "sender_domains": account.sender_domains,
-        "created_at": account.created_at,
+        "created_at": ShownInstant(account.created_at),
     })
 }
 

@@ -9,7 +9,7 @@ use rundbrief::time::InvalidTimeZone;
 use serde_json::Value;
 
 use crate::app::Trouble;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use crate::store::WriteError;
 
 /// What a handler answers.
@@ -33,13 +33,23 @@ pub(super) const RESTRICTED: Problem = Problem {
 #[derive(Debug)]
 pub(super) struct Refused {
     problem: Problem,
-    errors: Vec<(String, &'static str)>,
+    errors: Vec<FieldError>,
     id: Option<String>,
 }
 
 impl Refused {
     /// Some fields could not be taken.
     pub(super) fn fields(errors: Vec<(String, &'static str)>) -> Self {
+        let errors = errors.into_iter();
+        Self::errors(
+            errors
+                .map(|(field, code)| FieldError::new(field, code))
+                .collect(),
+        )
+    }
+
+    /// Some fields could not be taken, with what would do better.
+    pub(super) fn errors(errors: Vec<FieldError>) -> Self {
         Self {
             errors,
             ..Problem::INVALID.into()
@@ -49,6 +59,15 @@ impl Refused {
     /// One field could not be taken.
     pub(super) fn field(name: &str, code: &'static str) -> Self {
         Self::fields(vec![(name.to_owned(), code)])
+    }
+
+    /// The fields that could not be taken, where that is all there is to it.
+    pub(super) fn into_errors(self) -> Result<Vec<FieldError>, Self> {
+        if self.problem == Problem::INVALID {
+            Ok(self.errors)
+        } else {
+            Err(self)
+        }
     }
 
     /// Names what the refusal is about.

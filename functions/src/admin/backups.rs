@@ -16,6 +16,7 @@ use rundbrief::archive::{Archive, Manifest};
 use rundbrief::crypto::hex;
 use rundbrief::id::BackupId;
 use rundbrief::key::Table;
+use rundbrief::time::ShownInstant;
 use serde_json::{Map, Value, json};
 
 use super::access::{Access, Desk};
@@ -58,8 +59,8 @@ fn show(archive: &Archive, manifest: &Manifest) -> Value {
         .collect();
     json!({
         "id": archive.id,
-        "created_at": archive.created_at,
-        "expires_at": archive.gone_at,
+        "created_at": ShownInstant(archive.created_at),
+        "expires_at": ShownInstant(archive.gone_at),
         "objects": objects,
         "manifest": {
             "format": manifest.format,

@@ -1,6 +1,7 @@
 //! Reading JSON bodies member by member, with one stable code per field that cannot be taken.
 //!
-//! Paths in errors are made of our own names and of indexes; a stranger's member is never named.
+//! Paths in errors are made of names and indexes. A member that nobody asked for is named too, if
+//! its name is one: what looks like data (an address, a sentence) is not repeated.
 
 use rundbrief::id::InvalidId;
 use rundbrief::web_address::WebAddress;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::access::Sent;
 use super::answer::Refused;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 
 /// Longest body in octets, where a resource does not need more.
 pub(super) const MAX_BODY_OCTETS: usize = 256 * 1024;
@@ -61,7 +62,7 @@ impl Sent {
 pub(super) struct Object {
     path: String,
     members: Map<String, Value>,
-    problems: Vec<(String, Code)>,
+    problems: Vec<FieldError>,
 }
 
 impl Object {
@@ -84,7 +85,13 @@ impl Object {
     /// Notes that the member `name` (one of ours) cannot be taken.
     pub(super) fn problem(&mut self, name: &str, code: Code) {
         let at = self.at(name);
-        self.problems.push((at, code));
+        self.problems.push(FieldError::new(at, code));
+    }
+
+    /// Notes that nobody asked for the member `name` of the object `member`.
+    pub(super) fn unknown_member(&mut self, member: &str, name: &str) {
+        let path = self.at(member);
+        self.unknown_at(path, name);
     }
 
     /// Passes over members that answers show and requests cannot change.
@@ -106,6 +113,11 @@ impl Object {
     /// Whether the member is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
+    }
+
+    /// Whether the member is an object.
+    pub(super) fn is_object(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(Value::is_object)
     }
 
     /// A member that may be missing, null (taken away) or a value.
@@ -231,24 +243,51 @@ impl Object {
     }
 
     fn close(&mut self) {
-        if !self.members.is_empty() {
-            let at = if self.path.is_empty() {
-                "body".to_owned()
-            } else {
-                self.path.clone()
-            };
-            self.problems.push((at, "unknown_member"));
+        let unknown: Vec<String> = self.members.keys().cloned().collect();
+        for name in unknown {
+            let path = self.path.clone();
+            self.unknown_at(path, &name);
+        }
+        self.members.clear();
+    }
+
+    fn unknown_at(&mut self, path: String, name: &str) {
+        let at = match (is_name(name), path.is_empty()) {
+            (true, true) => name.to_owned(),
+            (true, false) => format!("{path}.{name}"),
+            (false, true) => "body".to_owned(),
+            (false, false) => path,
+        };
+        let error = FieldError::new(at, "unknown_member");
+        if !self.problems.contains(&error) {
+            self.problems.push(error);
         }
     }
 
     /// What was read, if nothing was wrong and nothing is left.
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Refused> {
-        self.close();
-        match value {
-            Some(value) if self.problems.is_empty() => Ok(value),
-            _ => Err(Refused::fields(self.problems)),
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Refused> {
+        match self.done(value) {
+            (Some(value), problems) if problems.is_empty() => Ok(value),
+            (_, problems) => Err(Refused::errors(problems)),
         }
     }
+
+    /// What was read, and all that was wrong or is left: for what is checked further before all
+    /// problems are named together.
+    pub(super) fn done<T>(mut self, value: Option<T>) -> (Option<T>, Vec<FieldError>) {
+        self.close();
+        (value, self.problems)
+    }
+}
+
+/// Longest name of a member that is repeated in an answer.
+const MAX_MEMBER_CHARACTERS: usize = 64;
+
+fn is_name(member: &str) -> bool {
+    (1..=MAX_MEMBER_CHARACTERS).contains(&member.len())
+        && member
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$'))
 }
 
 fn entries(value: Value, max: usize) -> Result<Vec<Value>, Code> {
@@ -387,6 +426,15 @@ mod tests {
                 &[("body", "unknown_member")],
             ),
             (
+                json!({"nmae": "a", "colour": 1, "fields": 5}),
+                &[
+                    ("name", "missing"),
+                    ("fields", "not_an_array"),
+                    ("nmae", "unknown_member"),
+                    ("colour", "unknown_member"),
+                ],
+            ),
+            (
                 json!({"name": "a", "fields": [{"flag": true}, {"flag": "x"}, 1]}),
                 &[
                     ("fields.1.flag", "not_a_boolean"),
@@ -395,7 +443,7 @@ mod tests {
             ),
             (
                 json!({"name": "a", "fields": [{"flag": true, "b": 1}]}),
-                &[("fields.0", "unknown_member")],
+                &[("fields.0.b", "unknown_member")],
             ),
             (
                 json!({"name": "a", "fields": [1, 2, 3, 4]}),
@@ -405,7 +453,7 @@ mod tests {
             let refused = format!("{:?}", read(&body).unwrap_err());
             for (field, code) in problems {
                 assert!(
-                    refused.contains(&format!("({field:?}, {code:?})")),
+                    refused.contains(&format!("field: {field:?}, code: {code:?}")),
                     "{body} {refused}"
                 );
             }

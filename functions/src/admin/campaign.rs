@@ -17,7 +17,7 @@ use rundbrief::header::{InvalidHeader, SenderName};
 use rundbrief::id::{CampaignId, ListId, TargetGroupId, TemplateId};
 use rundbrief::setup::List;
 use rundbrief::template::StoredTemplate;
-use rundbrief::time::zone;
+use rundbrief::time::{ShownInstant, zone};
 use serde_json::{Value, json};
 
 use super::access::{Access, Desk, Sent};
@@ -78,7 +78,7 @@ impl Resource for Campaign {
         Some(Self {
             id,
             rev,
-            name: name?,
+            name: name.unwrap_or_default(),
             template: template?,
             lists,
             target_group,
@@ -100,12 +100,12 @@ impl Resource for Campaign {
             "lists": self.lists,
             "target_group": self.target_group,
             "sender": {"name": self.sender.name.as_str(), "email": self.sender.email.reveal()},
-            "scheduled_at": self.scheduled_at,
+            "scheduled_at": self.scheduled_at.map(ShownInstant),
             "time_zone": zone_of(self, desk),
             "state": self.state,
-            "started_at": self.started_at,
+            "started_at": self.started_at.map(ShownInstant),
             "problem": self.problem,
-            "created_at": self.created_at,
+            "created_at": ShownInstant(self.created_at),
         })
     }
 

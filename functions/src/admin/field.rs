@@ -6,7 +6,7 @@ use axum::Router;
 use jiff::Timestamp;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::FieldKey;
-use rundbrief::setup::Field;
+use rundbrief::setup::{Field, FieldLabel};
 use serde_json::{Value, json};
 
 use super::access::Desk;
@@ -53,7 +53,7 @@ impl Resource for Field {
         if is_built_in(key.as_str()) {
             body.problem("key", "built_in");
         }
-        let label = body.required("label", line(MAX_NAME_CHARACTERS));
+        let label = read_label(body);
         let field_type = body.optional("type", word);
         Some(Self {
             key,
@@ -73,6 +73,18 @@ impl Resource for Field {
             .iter()
             .any(|setup| setup.fields.iter().any(|field| field.key == self.key)))
     }
+}
+
+/// One text, or one for each language.
+fn read_label(body: &mut Object) -> Option<FieldLabel> {
+    let text = || line(MAX_NAME_CHARACTERS);
+    if !body.is_object("label") {
+        return body.required("label", text()).map(FieldLabel::Same);
+    }
+    body.object("label", |label| {
+        let (de, en) = (label.required("de", text()), label.required("en", text()));
+        Some(FieldLabel::Each { de: de?, en: en? })
+    })
 }
 
 /// What keys begin with that nobody chose.

@@ -17,6 +17,7 @@ use rundbrief::message::{ImportMessage, MESSAGE_VERSION};
 use rundbrief::record::{Expect, Record, Stored, Transaction};
 use rundbrief::setup::{Field, List};
 use rundbrief::subscriber_file::{InvalidFile, Layout, MAX_FILE_OCTETS, write_report};
+use rundbrief::time::ShownInstant;
 use rundbrief::time::{day_in, to_millisecond, zone};
 use serde_json::{Value, json};
 
@@ -235,8 +236,8 @@ fn show(desk: &Desk, import: &Import) -> Value {
         "sendable": import.provenance.is_sendable(),
         "warnings": import.provenance.warning().into_iter().collect::<Vec<_>>(),
         "dry_run": import.dry_run,
-        "created_at": import.created_at,
-        "ended_at": import.ended_at,
+        "created_at": ShownInstant(import.created_at),
+        "ended_at": import.ended_at.map(ShownInstant),
         "rows": import.layout.rows(),
         "created": import.tally.created,
         "updated": import.tally.updated,

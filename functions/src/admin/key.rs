@@ -12,6 +12,7 @@ use rundbrief::crypto::KeySecret;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::KeyId;
 use rundbrief::record::Expect;
+use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
 
 use super::access::{Access, Desk, Sent, key_text};
@@ -97,7 +98,7 @@ impl Resource for ApiKey {
             "id": self.id,
             "name": self.name,
             "scopes": self.scopes,
-            "created_at": self.created_at,
+            "created_at": ShownInstant(self.created_at),
         })
     }
 

@@ -49,7 +49,8 @@ pub(super) trait Resource: Stored + Send + Sync + 'static {
     /// Which one.
     fn id(&self) -> String;
 
-    /// Reads everything but the identifier; `before` is what it replaces.
+    /// Reads everything but the identifier; `before` is what it replaces. Where a member was wrong,
+    /// the record may hold anything: it is only checked further, never kept.
     fn read(
         id: Self::Id,
         rev: u64,
@@ -145,9 +146,32 @@ pub(super) async fn new_from<R: Resource>(desk: &Desk, sent: &Sent) -> Result<R,
         None => R::new_id(desk.now, desk.app.entropy.as_ref()),
     };
     let record = R::read(id, 1, None, desk.now, &mut sent);
-    let record = sent.finish(record)?;
-    record.check(desk).await?;
-    Ok(record)
+    checked(desk, sent, record).await
+}
+
+/// Names what the body lacks and what the account lacks together.
+async fn checked<R: Resource>(desk: &Desk, sent: Object, record: Option<R>) -> Result<R, Refused> {
+    let (record, mut errors) = sent.done(record);
+    if let Some(record) = &record
+        && let Err(refused) = record.check(desk).await
+    {
+        let further = match refused.into_errors() {
+            Ok(further) => further,
+            Err(refused) if errors.is_empty() => return Err(refused),
+            Err(_) => Vec::new(),
+        };
+        for error in further {
+            // A member that could not be read stands for nothing in the account.
+            let is_unread = errors.iter().any(|known| known.field == error.field);
+            if !(is_unread && error.code == "unknown") {
+                errors.push(error);
+            }
+        }
+    }
+    match record {
+        Some(record) if errors.is_empty() => Ok(record),
+        _ => Err(Refused::errors(errors)),
+    }
 }
 
 async fn create<R: Resource>(access: Access, sent: Sent) -> Answer {
@@ -195,8 +219,7 @@ async fn replace<R: Resource>(access: Access, sent: Sent) -> Answer {
             desk.now,
             &mut sent,
         );
-        let record = sent.finish(record)?;
-        record.check(&desk).await?;
+        let record = checked(&desk, sent, record).await?;
         let expect = Expect::Revision(before.revision());
         match desk
             .app

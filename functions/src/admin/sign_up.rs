@@ -12,6 +12,7 @@ use rundbrief::key::AccountScope;
 use rundbrief::person::Unsubscription;
 use rundbrief::record::Stored;
 use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
 
 use super::access::{Access, Desk};
@@ -58,8 +59,8 @@ pub(super) fn show(sign_up: &SignUp) -> Value {
         "form_url_claimed": sign_up.form_url_claimed,
         "form_ip": sign_up.form_ip,
         "confirm_ip": sign_up.confirm_ip,
-        "signed_up_at": sign_up.signed_up_at,
-        "confirmed_at": sign_up.confirmed_at,
+        "signed_up_at": ShownInstant(sign_up.signed_up_at),
+        "confirmed_at": sign_up.confirmed_at.map(ShownInstant),
         "fields": sign_up.fields,
         "lists": sign_up.lists,
         "interests": sign_up.interests,
@@ -69,7 +70,7 @@ pub(super) fn show(sign_up: &SignUp) -> Value {
         "consent_wording": sign_up.consent_wording,
         "notice_version": sign_up.notice_version,
         "language": sign_up.language,
-        "expires_at": sign_up.gone_at,
+        "expires_at": sign_up.gone_at.map(ShownInstant),
     })
 }
 
@@ -77,7 +78,7 @@ pub(super) fn show_unsubscription(unsubscription: &Unsubscription) -> Value {
     json!({
         "id": unsubscription.id(),
         "subscriber": unsubscription.person,
-        "at": unsubscription.at,
+        "at": ShownInstant(unsubscription.at),
         "via": unsubscription.via,
         "lists": unsubscription.lists,
         "all": unsubscription.all,

@@ -13,6 +13,7 @@ use rundbrief::id::{Partition, PersonKey};
 use rundbrief::person::{Person, Profile, Unsubscription, Withdrawal};
 use rundbrief::setup::BUILT_IN_FIELDS;
 use rundbrief::sign_up::SignUp;
+use rundbrief::time::ShownInstant;
 use serde_json::{Map, Value, json};
 
 use super::access::{Access, Desk};
@@ -73,12 +74,15 @@ fn show(profile: &Profile, withdrawal: Option<&Withdrawal>) -> Value {
         ("lists", json!(profile.active_lists(withdrawal))),
         ("sendable_lists", json!(profile.sendable_lists(withdrawal))),
         ("interests", json!(profile.interests)),
-        ("tracking_consent_since", json!(profile.tracking_since)),
+        (
+            "tracking_consent_since",
+            json!(profile.tracking_since.map(ShownInstant)),
+        ),
         ("language", json!(profile.language)),
         ("customer", json!(profile.customer)),
-        ("created_at", json!(profile.created_at)),
+        ("created_at", json!(ShownInstant(profile.created_at))),
         ("ended_on", json!(profile.ended_on)),
-        ("deletion_due_at", json!(profile.gone_at)),
+        ("deletion_due_at", json!(profile.gone_at.map(ShownInstant))),
     ] {
         shown.insert(name.to_owned(), value);
     }
@@ -183,7 +187,7 @@ async fn evidence(access: Access) -> Answer {
         .map(|(profile, (list, consent))| {
             json!({
                 "list": list,
-                "since": consent.since,
+                "since": ShownInstant(consent.since),
                 "legal_basis": consent.basis,
                 "proof": consent.proof,
                 "proven": profile.is_proven(list),

@@ -7,13 +7,16 @@ use jiff::Timestamp;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::TemplateId;
 use rundbrief::template::{
-    MAX_HTML_OCTETS, MAX_TEXT_OCTETS, StoredTemplate, Template, TemplateSource,
+    MAX_HTML_OCTETS, MAX_TEXT_OCTETS, StoredTemplate, Template, TemplateSource, UnknownName,
 };
 use serde_json::{Value, json};
 
 use super::access::Desk;
+use super::answer::Refused;
 use super::body::{MAX_NAME_CHARACTERS, Object, line, string};
 use super::resource::{self, Resource};
+use super::setup::declared_fields;
+use crate::problem::FieldError;
 
 pub(super) fn routes() -> Router {
     resource::routes::<StoredTemplate>()
@@ -55,9 +58,24 @@ impl Resource for StoredTemplate {
         Some(Self {
             id,
             rev,
-            name: name?,
+            name: name.unwrap_or_default(),
             source,
         })
+    }
+
+    /// A name that no mail has would be empty in everybody's mail.
+    async fn check(&self, desk: &Desk) -> Result<(), Refused> {
+        let declared = declared_fields(desk).await?;
+        let is_declared = |key: &str| declared.iter().any(|field| field.key.as_str() == key);
+        let unknown = self.source.unknown_names(is_declared);
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let error = |unknown: UnknownName| FieldError {
+            about: Some(("variable", unknown.name)),
+            ..FieldError::new(unknown.part.name(), "unknown_variable")
+        };
+        Err(Refused::errors(unknown.into_iter().map(error).collect()))
     }
 
     fn show(&self, _: &Desk) -> Value {

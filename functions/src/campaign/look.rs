@@ -9,6 +9,7 @@ use rundbrief::campaign::report::Report;
 use rundbrief::campaign::{Campaign, CampaignState, Limits};
 use rundbrief::id::{CampaignId, PersonKey};
 use rundbrief::key::{AccountScope, Table};
+use rundbrief::time::ShownInstant;
 use serde::Serialize;
 
 use super::change::ChangeError;
@@ -28,7 +29,7 @@ pub struct LogItem {
     /// Why, if skipped or failed.
     pub reason: Option<String>,
     /// When the last claim for the person was made.
-    pub at: Option<Timestamp>,
+    pub at: Option<ShownInstant>,
     /// What the mail service reported since.
     pub events: Vec<&'static str>,
 }
@@ -174,7 +175,7 @@ pub async fn log(
                 subscriber,
                 state,
                 reason,
-                at: entry.map(|entry| entry.claimed_at),
+                at: entry.map(|entry| ShownInstant(entry.claimed_at)),
                 events: events.unwrap_or_default(),
             }
         })

@@ -7,12 +7,12 @@ use rundbrief::address::InvalidAddress;
 use rundbrief::form::{FieldProblem, FieldProblemCode, wire_name};
 use rundbrief::id::{EventId, FieldKey};
 use rundbrief::page_language::Language;
-use rundbrief::setup::{FieldType, FormDefinition, Mode, built_in_label};
+use rundbrief::setup::{FieldType, FormDefinition, Mode, SetupField, built_in_label};
 use rundbrief::token::Token;
 
 use super::{LoadedForm, load_form};
 use crate::app::App;
-use crate::page::{self, Controller, Form, FormField, Page, Tick};
+use crate::page::{self, Controller, Form, FormField, Input, Page, ProblemLine, Tick};
 use crate::problem::Problem;
 
 /// Shows the form, or the page that follows it.
@@ -28,6 +28,26 @@ pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Res
     {
         return accepted(&form);
     }
+    shown(app, &form, &[], now).await
+}
+
+/// The form again, with what is to be mended. What was sent is not shown again: the browser keeps
+/// it, one step back.
+pub(super) async fn again(
+    app: &App,
+    form: &LoadedForm,
+    problems: &[FieldProblem],
+    now: Timestamp,
+) -> Response<Body> {
+    shown(app, form, problems, now).await
+}
+
+async fn shown(
+    app: &App,
+    form: &LoadedForm,
+    problems: &[FieldProblem],
+    now: Timestamp,
+) -> Response<Body> {
     match app.keys().await {
         Ok(keys) => {
             let token = keys.sealer.seal(&Token::FormTime {
@@ -36,7 +56,7 @@ pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Res
                 shown_at: now,
                 nonce: EventId::generate(now, app.entropy.as_ref()),
             });
-            hosted_form(&form, token)
+            hosted_form(form, token, problems)
         }
         Err(trouble) => page::problem(trouble.into(), form.definition.setup.language, Vec::new()),
     }
@@ -71,27 +91,10 @@ fn accepted(form: &LoadedForm) -> Response<Body> {
     .respond(StatusCode::OK)
 }
 
-fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
+fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) -> Response<Body> {
     let definition = &form.definition;
     let language = definition.setup.language;
-    let mut fields = vec![FormField {
-        name: "email".to_owned(),
-        label: built_in_label("email", language)
-            .unwrap_or_default()
-            .to_owned(),
-        input_type: "email",
-        autocomplete: Some("email"),
-        required: true,
-        purpose: None,
-    }];
-    fields.extend(definition.setup.fields.iter().map(|field| FormField {
-        name: wire_name(field.key.as_str()),
-        label: definition.label(&field.key),
-        input_type: input_type(&field.key, definition),
-        autocomplete: autocomplete(field.key.as_str()),
-        required: field.required,
-        purpose: field.purpose.clone(),
-    }));
+    let fields = form_fields(definition, problems);
     let mut ticks: Vec<Tick> = definition
         .setup
         .interests
@@ -117,16 +120,34 @@ fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
         Language::De => ("Anmeldung", "Anmelden"),
         Language::En => ("Sign-up", "Sign up"),
     };
+    let lines = problems
+        .iter()
+        .map(|problem| ProblemLine {
+            text: problem_line(problem, definition),
+            field: fields
+                .iter()
+                .any(|field| field.name == problem.field)
+                .then(|| problem.field.clone()),
+        })
+        .collect();
     let lists: Vec<&str> = definition
         .lists
         .iter()
         .map(|list| list.name.as_str())
         .collect();
+    let (title, texts, status) = if problems.is_empty() {
+        let title = format!("{title}: {}", lists.join(", "));
+        (title, Vec::new(), StatusCode::OK)
+    } else {
+        let (title, text) = page::to_be_mended(language);
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        (title.to_owned(), vec![text.to_owned()], status)
+    };
     Page {
         language,
-        title: format!("{title}: {}", lists.join(", ")),
-        texts: Vec::new(),
-        problems: Vec::new(),
+        title,
+        texts,
+        problems: lines,
         form: Some(Form {
             action: String::new(),
             fields,
@@ -137,22 +158,91 @@ fn hosted_form(form: &LoadedForm, form_time: String) -> Response<Body> {
         }),
         controller: Some(Controller::of(&form.account, language)),
     }
-    .respond(StatusCode::OK)
+    .respond(status)
 }
 
-fn input_type(key: &FieldKey, definition: &FormDefinition) -> &'static str {
-    if key.as_str() == "date_of_birth" {
-        return "date";
+fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<FormField> {
+    let language = definition.setup.language;
+    let problem_with = |name: &str| {
+        problems
+            .iter()
+            .find(|problem| problem.field == name)
+            .map(|problem| problem_text(problem, language).to_owned())
+    };
+    let mut fields = vec![FormField {
+        name: "email".to_owned(),
+        label: built_in_label("email", language)
+            .unwrap_or_default()
+            .to_owned(),
+        input: Input::Typed("email"),
+        autocomplete: Some("email"),
+        required: true,
+        hint: None,
+        hint_text: None,
+        problem: problem_with("email"),
+    }];
+    let asked = &definition.setup.fields;
+    let mut hint = 0;
+    for (index, field) in asked.iter().enumerate() {
+        let name = wire_name(field.key.as_str());
+        // Neighbours that are asked for the same share one hint, below the last of them.
+        let is_last = asked
+            .get(index + 1)
+            .is_none_or(|next| next.purpose != field.purpose);
+        fields.push(FormField {
+            label: definition.label(&field.key),
+            input: input(field, definition),
+            autocomplete: autocomplete(field.key.as_str()),
+            required: field.required,
+            hint: field.purpose.as_ref().map(|_| hint),
+            hint_text: field.purpose.clone().filter(|_| is_last),
+            problem: problem_with(&name),
+            name,
+        });
+        hint += usize::from(is_last);
     }
-    match definition
+    fields
+}
+
+fn input(field: &SetupField, definition: &FormDefinition) -> Input {
+    let language = definition.setup.language;
+    let none = match (language, field.required) {
+        (Language::De, false) => "keine Angabe",
+        (Language::En, false) => "no answer",
+        (Language::De, true) => "bitte wählen",
+        (Language::En, true) => "please choose",
+    };
+    match field.key.as_str() {
+        // What other forms send is taken too.
+        "salutation" => {
+            return Input::Chosen(match language {
+                Language::De => vec![
+                    ("", none),
+                    ("Frau", "Frau"),
+                    ("Herr", "Herr"),
+                    ("Divers", "Divers"),
+                ],
+                Language::En => vec![("", none), ("Ms", "Ms"), ("Mr", "Mr"), ("Mx", "Mx")],
+            });
+        }
+        "date_of_birth" => return Input::Typed("date"),
+        _ => {}
+    }
+    let declared = definition
         .declared
         .iter()
-        .find(|field| field.key == *key)
-        .map(|field| field.field_type)
-    {
-        Some(FieldType::Date) => "date",
-        Some(FieldType::Number) => "number",
-        Some(FieldType::Text | FieldType::Boolean) | None => "text",
+        .find(|declared| declared.key == field.key);
+    match declared.map(|declared| declared.field_type) {
+        Some(FieldType::Date) => Input::Typed("date"),
+        Some(FieldType::Number) => Input::Typed("number"),
+        Some(FieldType::Boolean) => {
+            let (yes, no) = match language {
+                Language::De => ("ja", "nein"),
+                Language::En => ("yes", "no"),
+            };
+            Input::Chosen(vec![("", none), ("true", yes), ("false", no)])
+        }
+        Some(FieldType::Text) | None => Input::Typed("text"),
     }
 }
 
@@ -170,18 +260,21 @@ fn autocomplete(key: &str) -> Option<&'static str> {
     })
 }
 
-/// What visitors call the field that a problem is about.
-pub(super) fn label_of(field: &str, definition: &FormDefinition) -> String {
+/// A problem with the name of what it is about, as visitors know it.
+fn problem_line(problem: &FieldProblem, definition: &FormDefinition) -> String {
+    let language = definition.setup.language;
+    let field = problem.field.as_str();
     let key = field.strip_prefix("field.").unwrap_or(field);
-    let built_in = built_in_label(key, definition.setup.language).map(str::to_owned);
-    built_in
+    let label = built_in_label(key, language)
+        .map(str::to_owned)
         .or_else(|| FieldKey::parse(key).ok().map(|key| definition.label(&key)))
-        .unwrap_or_else(|| field.to_owned())
+        .unwrap_or_else(|| field.to_owned());
+    format!("{label}: {}", problem_text(problem, language))
 }
 
 /// What a problem means, in the visitor's words.
-pub(super) fn problem_line(problem: &FieldProblem, label: &str, language: Language) -> String {
-    let text = match (language, problem.code) {
+fn problem_text(problem: &FieldProblem, language: Language) -> &'static str {
+    match (language, problem.code) {
         (Language::De, FieldProblemCode::Missing) => "fehlt",
         (Language::En, FieldProblemCode::Missing) => "is missing",
         (Language::De, FieldProblemCode::NotAsked) => "wird hier nicht abgefragt",
@@ -200,6 +293,5 @@ pub(super) fn problem_line(problem: &FieldProblem, label: &str, language: Langua
         (Language::En, FieldProblemCode::Address(_)) => "is not a valid e-mail address",
         (Language::De, _) => "ist ungültig",
         (Language::En, _) => "is not valid",
-    };
-    format!("{label}: {text}")
+    }
 }

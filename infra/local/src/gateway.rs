@@ -3,7 +3,7 @@
 //! Limits and refusals are API Gateway's own, so that what works here works there.
 
 mod event;
-mod route;
+pub(crate) mod route;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,9 @@ use crate::template::Stack;
 use event::Peer;
 use route::Routes;
 
-/// Payload limit of an HTTP API (API Gateway quotas).
+/// Payload limit of an HTTP API (API Gateway quotas). What lies above is answered by API Gateway
+/// itself, 413 in its own form; the text of the message is documented nowhere, so nobody should
+/// read it.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// What is read and thrown away of a larger body, so that the client gets to see the answer.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;

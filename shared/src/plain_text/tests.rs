@@ -20,6 +20,22 @@ fn text_keeps_what_a_reader_sees_and_every_url() {
         ("<a href='mailto:a@x.de'>a@x.de</a>", "a@x.de\n"),
         ("<a href='#top'>nach oben</a>", "nach oben\n"),
         (
+            "<a href='https://x.de/1'>eins</a><a href='https://x.de/2'>zwei</a>",
+            "eins ( https://x.de/1 ) zwei ( https://x.de/2 )\n",
+        ),
+        (
+            "<a href='https://x.de/1'><img src=a></a><a href='https://x.de/2'><img src=b></a>und",
+            "https://x.de/1 https://x.de/2 und\n",
+        ),
+        (
+            "<p>(<a href='https://x.de'>https://x.de</a>), sonst<a href='https://x.de/3'></a>!</p>",
+            "(https://x.de), sonst https://x.de/3!\n",
+        ),
+        (
+            "<a href='https://x.de/1'>eins</a><b>zwei</b><a href='#a'>drei</a><a href='#b'>vier</a>",
+            "eins ( https://x.de/1 ) zweidreivier\n",
+        ),
+        (
             "<a href='https://x.de/b'><img src=b.png alt='Zum Angebot'></a>",
             "Zum Angebot ( https://x.de/b )\n",
         ),
@@ -88,6 +104,28 @@ fn pages_that_are_too_long_or_too_deep_are_refused() {
 }
 
 proptest! {
+    #[test]
+    fn links_never_run_together(
+        links in proptest::collection::vec(("[a-z]{0,5}", "[a-z]{1,5}"), 1..6),
+        between in "[a-z]{0,3}",
+    ) {
+        let html: String = links
+            .iter()
+            .map(|(label, path)| format!("<a href='https://x.de/{path}'>{label}</a>{between}"))
+            .collect();
+        let text = from_html(&html).unwrap();
+        let urls: Vec<String> = text
+            .split_whitespace()
+            .filter(|word| word.contains("https"))
+            .map(str::to_owned)
+            .collect();
+        let expected: Vec<String> = links
+            .iter()
+            .map(|(_, path)| format!("https://x.de/{path}"))
+            .collect();
+        prop_assert_eq!(urls, expected);
+    }
+
     #[test]
     fn no_page_makes_the_converter_panic(html in "(<(p|a href='x'|table|tr|td|li|ul|b|/a|/p|/ul|!--|pre|img alt=y)>|[ a-z&;\u{fdd0}{}%\n]){0,40}") {
         let text = from_html(&html).unwrap();

@@ -496,3 +496,90 @@ async fn any_page_may_post_a_form_and_no_page_may_do_more() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn the_hosted_form_speaks_its_language_and_says_each_purpose_once() {
+    let world = World::start().await;
+    let api = world.api();
+    let label = json!({"de": "Schuhgröße", "en": "Shoe size"});
+    let field = json!({"key": "shoe_size", "label": label, "type": "number"});
+    let made = api.post("/accounts/demo/fields", &field).await.expect(201);
+    assert_eq!(made.json()["label"], label);
+    let halves = json!({"key": "hat_size", "label": {"de": "Hutgröße"}});
+    let refused = api.post("/accounts/demo/fields", &halves).await.expect(422);
+    assert_eq!(refused.json()["errors"][0]["field"], "label.en");
+    for (language, expected) in [
+        (
+            "de",
+            [
+                r#"<html lang="de">"#,
+                r#"<option value="Frau">Frau</option>"#,
+                r#"<option value="">keine Angabe</option>"#,
+                r#"<label for="f-field.shoe_size">Schuhgröße</label>"#,
+            ],
+        ),
+        (
+            "en",
+            [
+                r#"<html lang="en">"#,
+                r#"<option value="Ms">Ms</option>"#,
+                r#"<option value="">no answer</option>"#,
+                r#"<label for="f-field.shoe_size">Shoe size</label>"#,
+            ],
+        ),
+    ] {
+        let setup = json!({
+            "id": format!("form-{language}"), "name": "Form", "mode": "double",
+            "lists": ["news"], "form_url": registered(&world), "language": language,
+            "fields": [
+                {"key": "salutation", "purpose": "To address you"},
+                {"key": "first_name", "purpose": "To address you"},
+                {"key": "last_name", "required": true, "purpose": "To address you"},
+                {"key": "shoe_size", "purpose": "To fit you"},
+            ],
+        });
+        api.post("/accounts/demo/setups", &setup).await.expect(201);
+        let path = format!("/signup/demo/form-{language}");
+        let page = world.get(&path).send().await.expect_page(200).text();
+        for part in expected {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        for (part, times) in [
+            ("To address you", 1),
+            ("To fit you", 1),
+            (r#"aria-describedby="hint-0""#, 3),
+            (r#"id="hint-0""#, 1),
+            (r#"aria-describedby="hint-1""#, 1),
+            (r#"autocomplete="given-name""#, 1),
+        ] {
+            assert_eq!(page.matches(part).count(), times, "{part}: {page}");
+        }
+        // Every input that is seen has its label.
+        for id in page.split("id=\"f-").skip(1) {
+            let id = id.split('"').next().unwrap();
+            assert!(page.contains(&format!("for=\"f-{id}\"")), "{id}");
+        }
+    }
+    // Another form may say it otherwise.
+    let anna = world.person("anna");
+    world
+        .sign_up("form-en")
+        .email(&anna.email)
+        .field("salutation", "Frau Dr.")
+        .field("last_name", &anna.last_name)
+        .field("field.shoe_size", "38")
+        .send()
+        .await
+        .expect_accepted();
+    world.drain().await;
+    let evidence = only_evidence(&world, &anna.email).await;
+    let told: Vec<_> = evidence["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| (field["label"].as_str().unwrap(), field["value"].as_str()))
+        .collect();
+    assert!(told.contains(&("Salutation", Some("Frau Dr."))), "{told:?}");
+    assert!(told.contains(&("Shoe size", Some("38"))), "{told:?}");
+    world.finish().await;
+}

@@ -124,9 +124,8 @@ impl Patch {
             }
         }
         for (name, value) in body.optional("fields", object).into_iter().flatten() {
-            // A name that is no declared field is a stranger's: it is not repeated.
             let Some(field) = declared.iter().find(|field| field.key.as_str() == name) else {
-                body.problem("fields", "unknown_member");
+                body.unknown_member("fields", &name);
                 continue;
             };
             match value {

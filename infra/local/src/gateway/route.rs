@@ -1,4 +1,4 @@
-//! Which function a request belongs to: path templates with `{name}` and `{name+}`.
+//! Which function a request belongs to: path templates with `{name}` and `{name+}`, and `$default`.
 //!
 //! Knows methods and paths only.
 
@@ -7,6 +7,13 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 
 use crate::template::Stack;
+
+/// The route for what no other route takes (API Gateway developer guide, "Create routes for HTTP
+/// APIs").
+pub(crate) const DEFAULT_ROUTE: &str = "$default";
+
+/// What `ANY` stands for; of other methods no route is known.
+const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// All routes of the API.
 pub(super) struct Routes(Vec<Entry>);
@@ -32,6 +39,7 @@ enum Fit {
     Literal,
     Parameter,
     Greedy,
+    Default,
 }
 
 impl Routes {
@@ -52,7 +60,9 @@ impl Routes {
     pub(super) fn find(&self, method: &str, path: &str) -> Option<Found<'_>> {
         self.0
             .iter()
-            .filter(|entry| entry.method == method || entry.method == "ANY")
+            .filter(|entry| {
+                entry.method == method || (entry.method == "ANY" && METHODS.contains(&method))
+            })
             .filter_map(|entry| Some((matches(&entry.path, path)?, entry)))
             .min_by(|((left, _), a), ((right, _), b)| {
                 left.cmp(right)
@@ -60,7 +70,10 @@ impl Routes {
             })
             .map(|((_, parameters), entry)| Found {
                 function: &entry.function,
-                route_key: format!("{} {}", entry.method, entry.path),
+                route_key: match entry.path.as_str() {
+                    DEFAULT_ROUTE => DEFAULT_ROUTE.to_owned(),
+                    path => format!("{} {path}", entry.method),
+                },
                 parameters,
             })
     }
@@ -78,6 +91,9 @@ impl Routes {
 }
 
 fn matches(template: &str, path: &str) -> Option<(Vec<Fit>, BTreeMap<String, String>)> {
+    if template == DEFAULT_ROUTE {
+        return Some((vec![Fit::Default], BTreeMap::new()));
+    }
     let mut segments = path.strip_prefix('/')?.split('/');
     let mut fits = Vec::new();
     let mut parameters = BTreeMap::new();

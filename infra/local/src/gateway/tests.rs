@@ -68,6 +68,7 @@ fn the_most_specific_route_wins() {
         ),
         ("POST", "/api/v1/keys", Some("keys")),
         ("GET", "/api/v1/keys", Some("admin proxy=keys")),
+        ("BREW", "/api/v1/accounts", None),
         ("DELETE", "/signup/demo/double", None),
         ("HEAD", "/signup/demo/double", None),
         ("GET", "/signup/demo", None),
@@ -83,6 +84,32 @@ fn the_most_specific_route_wins() {
             }
             text
         });
+        assert_eq!(found.as_deref(), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn the_default_route_takes_what_no_other_takes() {
+    let mut stack = stack();
+    let signup = stack.functions.get_mut("signup").unwrap();
+    signup.routes.push(Route {
+        method: "ANY".to_owned(),
+        path: route::DEFAULT_ROUTE.to_owned(),
+    });
+    let routes = Routes::new(&stack);
+    for (method, path, expected) in [
+        ("GET", "/", Some("$default")),
+        ("PUT", "/confirm/", Some("$default")),
+        ("DELETE", "/signup/demo/double", Some("$default")),
+        (
+            "GET",
+            "/signup/demo/hello",
+            Some("GET /signup/{account}/hello"),
+        ),
+        ("GET", "/api/v1/x", Some("ANY /api/v1/{proxy+}")),
+        ("BREW", "/", None),
+    ] {
+        let found = routes.find(method, path).map(|found| found.route_key);
         assert_eq!(found.as_deref(), expected, "{method} {path}");
     }
 }

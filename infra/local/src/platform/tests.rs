@@ -80,8 +80,7 @@ async fn requests_reach_the_functions_and_refusals_are_api_gateways() {
     assert_eq!(told["event"]["isBase64Encoded"], json!(true));
     let large = vec![b'a'; 11 * 1024 * 1024];
     for (head, body, status, message) in [
-        ("GET /nowhere", &b""[..], 404, "Not Found"),
-        ("DELETE /signup/demo/double", b"", 404, "Not Found"),
+        ("BREW /signup/demo/double", &b""[..], 404, "Not Found"),
         (
             "POST /signup/demo/double",
             &large,
@@ -93,6 +92,11 @@ async fn requests_reach_the_functions_and_refusals_are_api_gateways() {
     ] {
         let expected = json!({ "message": message }).to_string();
         assert_eq!(send(&api, head, body).await, (status, expected), "{head}");
+    }
+    for head in ["GET /nowhere", "POST /confirm/"] {
+        let (_, told) = send(&api, head, b"").await;
+        let told: Json = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["event"]["routeKey"], json!("$default"), "{head}");
     }
     platform.stop().await;
 }

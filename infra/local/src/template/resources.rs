@@ -13,6 +13,7 @@ use super::{
     Bucket, EventRule, Expression, Function, Handout, IGNORED_TYPES, Queue, QueueMapping, Redrive,
     Route, Schedule, Secret, Stack, Table, TemplateError,
 };
+use crate::gateway::route::DEFAULT_ROUTE;
 
 const RESOURCE_KEYS: &[&str] = &[
     "Type",
@@ -261,8 +262,12 @@ fn add_event(
                 .get("Method")
                 .map_or(Ok("ANY"), Node::str)?
                 .to_uppercase();
-            let path = properties.str_of("Path")?;
-            if !path.starts_with('/') {
+            // Without both, SAM makes the API's default route.
+            let path = match (properties.get("Path"), properties.get("Method")) {
+                (None, None) => DEFAULT_ROUTE.to_owned(),
+                _ => properties.str_of("Path")?,
+            };
+            if !path.starts_with('/') && path != DEFAULT_ROUTE {
                 return properties.refuse("a route's path begins with `/`");
             }
             function.routes.push(Route { method, path });

@@ -32,7 +32,8 @@ fn the_template_that_deploys_is_understood() {
         method: method.to_owned(),
         path: path.to_owned(),
     };
-    assert!(routes.contains(&("signup", &route("POST", "/signup/{account}/{setup}"))));
+    assert!(routes.contains(&("signup", &route("ANY", "/signup/{account}/{setup}"))));
+    assert!(routes.contains(&("signup", &route("ANY", "$default"))));
     let main = &stack.tables["MainTable"];
     assert_eq!(main.time_to_live.as_deref(), Some("expires_at"));
     assert_eq!(stack.functions["signup"].environment["TABLE"], main.name);

@@ -240,8 +240,8 @@ async fn a_setup_that_could_not_work_is_refused() {
             "duplicate",
         ),
         (
-            json!({"fields": [{"key": "city", "erika": 1}]}),
-            "fields.0",
+            json!({"fields": [{"key": "city", "colour": 1}]}),
+            "fields.0.colour",
             "unknown_member",
         ),
         (
@@ -273,7 +273,7 @@ async fn a_setup_that_could_not_work_is_refused() {
         ),
         (
             json!({"redirects": {"elsewhere": "x"}}),
-            "redirects",
+            "redirects.elsewhere",
             "unknown_member",
         ),
         (json!({"language": "fr"}), "language", "unknown"),
@@ -308,6 +308,23 @@ async fn a_setup_that_could_not_work_is_refused() {
         );
         assert!(!answer.text().contains("erika"), "{answer:?}");
     }
+
+    // What the body lacks, what is too much and what the account lacks, in one answer.
+    let sent = json!({
+        "nmae": "Newsletter", "mode": "double", "lists": ["news", "geheim"], "colour": "red",
+        "form_url": "https://shop.example/", "fields": [{"key": "shoe_size", "label": "x"}],
+    });
+    let answer = api.post(&path, &sent).await.expect_problem(422, "invalid");
+    let expected = [
+        ("colour", "unknown_member"),
+        ("fields.0.label", "unknown_member"),
+        ("fields.shoe_size", "unknown"),
+        ("lists.1", "unknown"),
+        ("name", "missing"),
+        ("nmae", "unknown_member"),
+    ]
+    .map(|(field, code)| (field.to_owned(), code.to_owned()));
+    assert_eq!(errors(&answer), expected);
 
     // The address is asked by every form, whether it is named or not.
     let mut sent = setup();
@@ -390,6 +407,21 @@ async fn a_template_that_could_not_be_mailed_is_refused() {
             json!("only text"),
             "template_text_without_unsubscribe_link",
         ),
+        (
+            "html",
+            json!(format!("{html}{{{{ foo.bar }}}}")),
+            "unknown_variable",
+        ),
+        (
+            "subject",
+            json!("{{ subscriber.frist_name }}"),
+            "unknown_variable",
+        ),
+        (
+            "subject",
+            json!("{{ subscriber.fields.undeclared }}"),
+            "unknown_variable",
+        ),
         ("subject", json!("{{ oh"), "template_subject_syntax"),
         ("subject", json!("a\r\nBcc: x"), "control_character"),
         ("subject", json!(null), "missing"),
@@ -401,5 +433,18 @@ async fn a_template_that_could_not_be_mailed_is_refused() {
         let found = errors(&answer);
         assert_eq!(found[0], (member.to_owned(), code.to_owned()), "{found:?}");
     }
+    let mut sent = template();
+    sent["subject"] = json!("{{ foo.bar }} {{ subscriber.fields.shoe_size }}");
+    let answer = api.post(&path, &sent).await.expect(422).json();
+    let unknown = |variable: &str| json!({"field": "subject", "code": "unknown_variable", "variable": variable});
+    assert_eq!(
+        answer["errors"],
+        json!([unknown("foo.bar"), unknown("subscriber.fields.shoe_size")])
+    );
+    let field = json!({"key": "shoe_size", "label": "Shoe size"});
+    let fields = format!("{DEMO}/fields");
+    api.post(&fields, &field).await.expect(201);
+    sent["subject"] = json!("{{ subscriber.fields.shoe_size }}");
+    api.post(&path, &sent).await.expect(201);
     world.finish().await;
 }
