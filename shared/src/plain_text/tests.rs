@@ -109,11 +109,11 @@ proptest! {
         links in proptest::collection::vec(("[a-z]{0,5}", "[a-z]{1,5}"), 1..6),
         between in "[a-z]{0,3}",
     ) {
-        let html: String = links
+        let html: Vec<String> = links
             .iter()
             .map(|(label, path)| format!("<a href='https://x.de/{path}'>{label}</a>{between}"))
             .collect();
-        let text = from_html(&html).unwrap();
+        let text = from_html(&html.concat()).unwrap();
         let urls: Vec<String> = text
             .split_whitespace()
             .filter(|word| word.contains("https"))
