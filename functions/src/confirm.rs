@@ -103,7 +103,10 @@ async fn look(
         return Ok(None);
     }
     Ok(Some(match found.sign_up.state {
-        SignUpState::Pending => button(&found),
+        SignUpState::Pending => {
+            let leads_to = redirect(app, &found, now).await?;
+            button(&found, leads_to.as_deref())
+        }
         _ => done(&found),
     }))
 }
@@ -138,14 +141,19 @@ async fn press(
     Err(Trouble::Contended)
 }
 
-/// The setup's page after the first confirmation, or our own.
-async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<Body>, Trouble> {
+/// The setup's own page after the first confirmation.
+async fn redirect(app: &App, found: &Found, now: Timestamp) -> Result<Option<String>, Trouble> {
     let key = found
         .linked
         .scope
         .configuration("setup", found.sign_up.setup.as_str());
     let setup: Option<Setup> = app.store.get(&key, now).await?;
-    let target = setup.and_then(|setup| setup.redirects.confirmed);
+    Ok(setup.and_then(|setup| setup.redirects.confirmed))
+}
+
+/// The setup's page after the first confirmation, or our own.
+async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<Body>, Trouble> {
+    let target = redirect(app, found, now).await?;
     let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else {
         return Ok(done(found));
     };
@@ -172,7 +180,7 @@ fn lists(found: &Found) -> String {
         .join(", ")
 }
 
-fn button(found: &Found) -> Response<Body> {
+fn button(found: &Found, leads_to: Option<&str>) -> Response<Body> {
     let language = found.sign_up.language;
     let (title, text, button) = match language {
         Language::De => (
@@ -199,6 +207,7 @@ fn button(found: &Found) -> Response<Body> {
         problems: Vec::new(),
         form: Some(Form {
             button,
+            leads_to,
             ..Form::default()
         }),
         controller: Some(Controller::of(&found.linked.account, language)),

@@ -50,6 +50,8 @@ pub struct Form<'a> {
     pub wording: Option<String>,
     /// The button's label.
     pub button: &'a str,
+    /// Where its answer may redirect to, beside our own pages.
+    pub leads_to: Option<&'a str>,
 }
 
 /// A text field.
@@ -171,14 +173,30 @@ impl Page<'_> {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        headers.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(
-                "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-            ),
-        );
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy());
         response
     }
+
+    /// Browsers hold `form-action` against redirects too (CSP level 3, navigation directives), so the page
+    /// that the controller wants shown next must be on it.
+    fn policy(&self) -> HeaderValue {
+        const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+        self.form
+            .as_ref()
+            .and_then(|form| origin(form.leads_to?))
+            .and_then(|origin| HeaderValue::from_str(&format!("{POLICY} {origin}")).ok())
+            .unwrap_or(HeaderValue::from_static(POLICY))
+    }
+}
+
+/// Scheme, host and port of an address that was checked when it was stored.
+fn origin(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
+    host.chars()
+        .all(is_plain)
+        .then(|| &address[..scheme.len() + "://".len() + host.len()])
 }
 
 /// The one page for every link that leads nowhere: unknown, forged, expired, void.
@@ -267,4 +285,42 @@ pub fn problem(problem: Problem, language: Language, problems: Vec<ProblemLine>)
         controller: None,
     }
     .respond(problem.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_lead_to_the_origin_of_its_redirect_only() {
+        for (leads_to, expected) in [
+            (None, "'self'"),
+            (
+                Some("https://shop.example/thanks?a=1"),
+                "'self' https://shop.example",
+            ),
+            (
+                Some("http://127.0.0.1:8081"),
+                "'self' http://127.0.0.1:8081",
+            ),
+            (Some("https://shop.example; script-src *"), "'self'"),
+            (Some("nowhere"), "'self'"),
+        ] {
+            let page = Page {
+                language: Language::De,
+                title: String::new(),
+                texts: Vec::new(),
+                problems: Vec::new(),
+                form: Some(Form {
+                    leads_to,
+                    ..Form::default()
+                }),
+                controller: None,
+            };
+            let response = page.respond(StatusCode::OK);
+            let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str();
+            let allowed = policy.unwrap().split("form-action ").nth(1);
+            assert_eq!(allowed, Some(expected), "{leads_to:?}");
+        }
+    }
 }

@@ -155,6 +155,7 @@ fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) 
             form_time: Some(form_time),
             wording: Some(definition.consent_wording()),
             button,
+            leads_to: definition.setup.redirects.accepted.as_deref(),
         }),
         controller: Some(Controller::of(&form.account, language)),
     }

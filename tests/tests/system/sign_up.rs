@@ -497,6 +497,14 @@ async fn any_page_may_post_a_form_and_no_page_may_do_more() {
     world.finish().await;
 }
 
+/// Chromium follows no redirect of a form to where its page's policy does not let it lead.
+fn expect_to_lead_to_the_shop(world: &World, page: &Answer) {
+    let shop: Vec<&str> = world.endpoint("shop").splitn(4, '/').take(3).collect();
+    let allowed = format!("form-action 'self' {}", shop.join("/"));
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    assert!(policy.ends_with(&allowed), "{policy}");
+}
+
 #[tokio::test]
 async fn the_hosted_form_speaks_its_language_and_says_each_purpose_once() {
     let world = World::start().await;
@@ -531,6 +539,10 @@ async fn the_hosted_form_speaks_its_language_and_says_each_purpose_once() {
         let setup = json!({
             "id": format!("form-{language}"), "name": "Form", "mode": "double",
             "lists": ["news"], "form_url": registered(&world), "language": language,
+            "redirects": {
+                "accepted": format!("{}?thanks", registered(&world)),
+                "confirmed": format!("{}?welcome", registered(&world)),
+            },
             "fields": [
                 {"key": "salutation", "purpose": "To address you"},
                 {"key": "first_name", "purpose": "To address you"},
@@ -540,7 +552,9 @@ async fn the_hosted_form_speaks_its_language_and_says_each_purpose_once() {
         });
         api.post("/accounts/demo/setups", &setup).await.expect(201);
         let path = format!("/signup/demo/form-{language}");
-        let page = world.get(&path).send().await.expect_page(200).text();
+        let page = world.get(&path).send().await.expect_page(200);
+        expect_to_lead_to_the_shop(&world, &page);
+        let page = page.text();
         for part in expected {
             assert!(page.contains(part), "{part}: {page}");
         }
@@ -572,6 +586,9 @@ async fn the_hosted_form_speaks_its_language_and_says_each_purpose_once() {
         .await
         .expect_accepted();
     world.drain().await;
+    let mail = world.only_mail(&anna.email).await;
+    let button = world.get(&mail.path("confirm")).send().await;
+    expect_to_lead_to_the_shop(&world, &button.expect_page(200));
     let evidence = only_evidence(&world, &anna.email).await;
     let told: Vec<_> = evidence["fields"]
         .as_array()
