@@ -10,6 +10,7 @@ use rundbrief::account::Scope;
 use rundbrief::processing::{Dpia, DpiaProblem, Question, Risk};
 use rundbrief::record::Expect;
 use rundbrief::setup::Setup;
+use rundbrief::time::ShownInstant;
 use serde_json::{Map, Value, json};
 
 use super::access::{Access, Desk, Sent};
@@ -68,12 +69,12 @@ fn show(dpia: Option<&Dpia>, desk: &Desk) -> Value {
         "answered": answered.is_some(),
         "result": answered.map(Dpia::result),
         "risk": dpia.map_or(Risk::Normal, |dpia| dpia.risk),
-        "high_since": dpia.and_then(|dpia| dpia.high_since),
+        "high_since": dpia.and_then(|dpia| dpia.high_since).map(ShownInstant),
         "allows_open_tracking": dpia.is_none_or(Dpia::allows_open_tracking),
         "reference": dpia.and_then(|dpia| dpia.reference.as_ref()),
         "reasons": dpia.map_or("", |dpia| dpia.reasons.as_str()),
         "answered_by": dpia.map_or("", |dpia| dpia.answered_by.as_str()),
-        "answered_at": dpia.map(|dpia| dpia.answered_at),
+        "answered_at": dpia.map(|dpia| ShownInstant(dpia.answered_at)),
         "answers": answers,
         "questions": questions,
     })

@@ -242,7 +242,10 @@ fn label(w: &Writer, basis: &Basis<'_>, key: &str) -> String {
         return label.to_owned();
     }
     let declared = basis.fields.iter().find(|field| field.key.as_str() == key);
-    declared.map_or_else(|| key.to_owned(), |field| field.label.clone())
+    declared.map_or_else(
+        || key.to_owned(),
+        |field| field.label.text(w.language).to_owned(),
+    )
 }
 
 /// The ten fields of S-12 in their order, and what L-09 adds.

@@ -65,7 +65,7 @@ pub(super) fn data(w: &mut Writer, basis: &Basis<'_>) {
             } else {
                 (" (nicht abgefragt)", " (not asked for)")
             };
-            format!("{}{}", field.label, w.say(note))
+            format!("{}{}", field.label.text(w.language), w.say(note))
         })
         .collect();
     w.list(("Eigene Felder", "Declared fields"), declared);

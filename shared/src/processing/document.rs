@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of HTML; JSON is this tree itself, Markdown is made of it beside.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -10,6 +9,7 @@ use super::Basis;
 use super::controller::{Appointment, Contact, StaffRole};
 use crate::id::AccountId;
 use crate::page_language::Language;
+use crate::time::ShownInstant;
 
 /// Whose record it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -42,7 +42,7 @@ pub struct Document {
     /// What it is written in.
     pub language: Language,
     /// When it was made.
-    pub made_at: Timestamp,
+    pub made_at: ShownInstant,
     /// The day of that where the controller is.
     pub made_on: Date,
     /// Its title.
@@ -319,7 +319,7 @@ impl Writer {
             account: basis.account.id.clone(),
             role,
             language: self.language,
-            made_at: basis.made_at,
+            made_at: ShownInstant(basis.made_at),
             made_on: basis.day(basis.made_at),
             title: self.say(title),
             notice: self.say(notice),

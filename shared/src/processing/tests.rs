@@ -102,7 +102,7 @@ fn what_people_wrote_is_no_markdown() {
         account: crate::id::AccountId::parse("demo").unwrap(),
         role: Role::Controller,
         language: crate::page_language::Language::De,
-        made_at: at(0),
+        made_at: crate::time::ShownInstant(at(0)),
         made_on: jiff::civil::date(2027, 1, 15),
         title: "T".to_owned(),
         notice: "N".to_owned(),
