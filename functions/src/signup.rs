@@ -290,7 +290,16 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
 
     let outbox = EventId::generate(now, app.entropy.as_ref());
     let person = form.scope.person(&submission.address);
-    record(app, &form, submission, origin, outbox, looks_human, now).await?;
+    Box::pin(record(
+        app,
+        &form,
+        submission,
+        origin,
+        outbox,
+        looks_human,
+        now,
+    ))
+    .await?;
 
     let message = NoticeMessage {
         v: MESSAGE_VERSION,
