@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rundbrief::account::Account;
 use rundbrief::crypto::{GuardKey, KeySecret, PlatformSecrets};
 use rundbrief::entropy::Entropy;
+use rundbrief::id::AccountId;
+use rundbrief::key::AccountScope;
 use rundbrief::message::Message;
 use rundbrief::token::TokenSealer;
 use tokio::sync::OnceCell;
@@ -162,6 +165,35 @@ impl App {
             })
             .await
             .map(String::as_str)
+    }
+
+    /// An account, closed or not, and the scope to work in it; `None` when it is gone.
+    ///
+    /// # Errors
+    /// When the store or the secret cannot be read.
+    pub async fn account(
+        &self,
+        id: &AccountId,
+        now: Timestamp,
+    ) -> Result<Option<(Account, AccountScope)>, Trouble> {
+        let Some(account) = self.store.account(id, now).await? else {
+            return Ok(None);
+        };
+        let scope = account.scope(&self.keys().await?.secrets, now);
+        Ok(scope.map(|scope| (account, scope)))
+    }
+
+    /// The same of an account that is open: nothing is done for a closed one any more.
+    ///
+    /// # Errors
+    /// As [`App::account`].
+    pub async fn open_account(
+        &self,
+        id: &AccountId,
+        now: Timestamp,
+    ) -> Result<Option<(Account, AccountScope)>, Trouble> {
+        let found = self.account(id, now).await?;
+        Ok(found.filter(|(account, _)| account.is_open(now)))
     }
 
     /// A secret's text.

@@ -15,17 +15,19 @@ use rundbrief::archive::{Archive, ArchivePart, PartName};
 use rundbrief::id::{AccountId, BackupId, Partition};
 use rundbrief::key::AccountScope;
 use rundbrief::message::{BackupMessage, MESSAGE_VERSION};
-use rundbrief::record::Expect;
+use rundbrief::record::{Expect, Stored};
 use serde_json::{Value, json};
 
 use crate::app::{App, Trouble};
-use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::function::{self, Failure, Verdict};
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
 
 /// Records that the first partition's message writes before it leaves the other partitions to
 /// messages of their own: some seconds of the function's 300.
 const INLINE_RECORDS: u64 = 5_000;
+/// Partitions read at the same time, after the first.
+const AT_ONCE: usize = 5;
 /// Accounts per page of the directory.
 const ACCOUNTS: i32 = 100;
 
@@ -35,7 +37,7 @@ const ACCOUNTS: i32 = 100;
 /// When the event has another shape or a service does not answer.
 pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
     if event.get("Records").is_some() {
-        return function::queue(&app, event, take).await;
+        return function::messages(&app, event, take).await;
     }
     let now = app.now();
     // A firing that comes twice names the same time, and so the same archives.
@@ -81,21 +83,12 @@ async fn begin_all(app: &App, scheduled: Timestamp) -> Result<Value, Trouble> {
 }
 
 async fn begin_one(app: &App, account: &AccountId, id: &BackupId) -> Result<bool, Trouble> {
-    match scope(app, account, app.now()).await? {
-        Some(scope) => begin(app, &scope, id, app.now()).await,
+    // In a closed account nothing changes any more: its last archives outlast their two weeks, and
+    // none is left when the account goes.
+    match app.open_account(account, app.now()).await? {
+        Some((_, scope)) => begin(app, &scope, id, app.now()).await,
         None => Ok(false),
     }
-}
-
-async fn scope(
-    app: &App,
-    account: &AccountId,
-    now: Timestamp,
-) -> Result<Option<AccountScope>, Trouble> {
-    let Some(account) = app.store.account(account, now).await? else {
-        return Ok(None);
-    };
-    Ok(account.scope(&app.keys().await?.secrets, now))
 }
 
 /// Begins an archive, or asks again for one that is not complete; `false` when there is nothing
@@ -143,27 +136,20 @@ async fn ask(
     app.enqueue(queue, &message).await
 }
 
-async fn take(app: &App, message: QueueMessage) -> Verdict {
-    let asked = serde_json::from_str::<BackupMessage>(&message.body)
-        .ok()
-        .filter(|message| message.v == MESSAGE_VERSION)
-        .and_then(|message| Some((PartName::of(message.partition)?, message)));
-    let Some((name, message)) = asked else {
-        tracing::error!("a message is no request for a part of an archive; it is dropped");
-        return Verdict::Done;
+async fn take(app: &App, message: BackupMessage) -> Result<Verdict, Trouble> {
+    let Some(name) = PartName::of(message.partition) else {
+        tracing::error!(account = %message.account, "there is no such part of an archive; its message is dropped");
+        return Ok(Verdict::Done);
     };
-    match work(app, &message, name).await {
-        Ok(()) => Verdict::Done,
-        Err(trouble) => {
-            tracing::warn!(account = %message.account, backup = %message.backup, %trouble, "a part of an archive could not be written yet");
-            Verdict::Again
-        }
-    }
+    work(app, &message, name).await.inspect_err(|_| {
+        tracing::warn!(backup = %message.backup, "a part of an archive could not be written yet");
+    })?;
+    Ok(Verdict::Done)
 }
 
 async fn work(app: &App, message: &BackupMessage, name: PartName) -> Result<(), Trouble> {
     let now = app.now();
-    let Some(scope) = scope(app, &message.account, now).await? else {
+    let Some((_, scope)) = app.account(&message.account, now).await? else {
         return Ok(());
     };
     let place = Archive::place(&scope, &message.backup);
@@ -174,33 +160,36 @@ async fn work(app: &App, message: &BackupMessage, name: PartName) -> Result<(), 
         return Ok(());
     }
     let mut parts = parts(app, &scope, &archive, now).await?;
+    let missing: Vec<Partition> = wanted(name)
+        .filter(|partition| !has(&parts, PartName::People(*partition)))
+        .collect();
     let mut room = INLINE_RECORDS;
-    for partition in wanted(name) {
-        if parts
-            .iter()
-            .any(|part| part.part == PartName::People(partition))
-        {
-            continue;
-        }
+    // The first alone: people are spread evenly, so it tells how large the others are.
+    let (first, others) = missing.split_at(missing.len().min(1));
+    for some in [first].into_iter().chain(others.chunks(AT_ONCE)) {
         if room == 0 {
-            ask(app, &scope, &archive.id, partition).await?;
+            for partition in some {
+                ask(app, &scope, &archive.id, *partition).await?;
+            }
             continue;
         }
-        let part = write(app, &scope, &archive, PartName::People(partition), now).await?;
-        room = room.saturating_sub(part.records());
-        parts.push(part);
+        let written = some
+            .iter()
+            .map(|partition| write(app, &scope, &archive, PartName::People(*partition), now));
+        for part in futures::future::try_join_all(written).await? {
+            room = room.saturating_sub(part.records());
+            parts.push(part);
+        }
     }
-    // What others have written meanwhile counts, also where it is not what was written here.
-    parts = self::parts(app, &scope, &archive, now).await?;
     if !Archive::has_all_people(&parts) {
-        return Ok(());
-    }
-    if !parts
-        .iter()
-        .any(|part| part.part == PartName::Configuration)
-    {
-        write(app, &scope, &archive, PartName::Configuration, now).await?;
+        // Others may have written what is missing here.
         parts = self::parts(app, &scope, &archive, now).await?;
+        if !Archive::has_all_people(&parts) {
+            return Ok(());
+        }
+    }
+    if !has(&parts, PartName::Configuration) {
+        parts.push(write(app, &scope, &archive, PartName::Configuration, now).await?);
     }
     finish::finish(app, &scope, &archive, &parts, now).await
 }
@@ -227,10 +216,18 @@ async fn write(
     let sets = part::write(app, scope, archive, name, now).await?;
     let part = ArchivePart::new(archive.id.clone(), name, sets, now);
     match app.store.put(scope, &part, Expect::Absent, now).await {
-        // Somebody else wrote it meanwhile: theirs counts.
-        Ok(()) | Err(WriteError::Conflict) => Ok(part),
+        Ok(()) => Ok(part),
+        // Somebody else wrote it meanwhile: theirs counts, though it be another.
+        Err(WriteError::Conflict) => {
+            let theirs = app.store.get(&part.key(scope), now).await?;
+            theirs.ok_or(Trouble::Contended)
+        }
         Err(WriteError::Trouble(trouble)) => Err(trouble),
     }
+}
+
+fn has(parts: &[ArchivePart], name: PartName) -> bool {
+    parts.iter().any(|part| part.part == name)
 }
 
 async fn parts(

@@ -9,10 +9,13 @@ use rundbrief::key::Key;
 use rundbrief::record::{DUE_SHARDS, DueWork};
 
 use crate::app::{App, Trouble};
-use crate::store::DuePosition;
+use crate::store::{DueEntry, DuePage, DuePosition};
 
 /// Keys of one page.
 const PAGE: i32 = 250;
+
+/// The most instants that [`instants`] names: far more than anybody plans for one step of a clock.
+const MOST_INSTANTS: usize = 10_000;
 
 /// A walk over everything that is due for one work. It begins at the beginning each time: what
 /// was dealt with is not in the index any more, however long nobody has walked.
@@ -21,6 +24,8 @@ pub struct Walk<'a> {
     now: Timestamp,
     /// The shards in turn, so that a walk that is cut short has been to each.
     left: VecDeque<DuePosition>,
+    /// First pages, asked for together: mostly nothing is due, and then they are all there is.
+    ready: Option<VecDeque<Vec<DueEntry>>>,
 }
 
 impl<'a> Walk<'a> {
@@ -32,6 +37,7 @@ impl<'a> Walk<'a> {
             left: (0..DUE_SHARDS)
                 .map(|shard| DuePosition::first(work, shard))
                 .collect(),
+            ready: None,
         }
     }
 
@@ -40,14 +46,38 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// When the index does not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+        let entries = self.entries().await?;
+        Ok(entries.map(|entries| entries.into_iter().map(|entry| entry.key).collect()))
+    }
+
+    async fn entries(&mut self) -> Result<Option<Vec<DueEntry>>, Trouble> {
+        if self.ready.is_none() {
+            let first = std::mem::take(&mut self.left);
+            let first = first.iter().map(|position| self.page(position));
+            let mut ready = VecDeque::new();
+            for page in futures::future::try_join_all(first).await? {
+                self.left.extend(page.next);
+                ready.push_back(page.entries);
+            }
+            self.ready = Some(ready);
+        }
+        while let Some(entries) = self.ready.as_mut().and_then(VecDeque::pop_front) {
+            if !entries.is_empty() {
+                return Ok(Some(entries));
+            }
+        }
         while let Some(position) = self.left.pop_front() {
-            let page = self.app.store.due(&position, self.now, PAGE).await?;
+            let page = self.page(&position).await?;
             self.left.extend(page.next);
-            if !page.keys.is_empty() {
-                return Ok(Some(page.keys));
+            if !page.entries.is_empty() {
+                return Ok(Some(page.entries));
             }
         }
         Ok(None)
+    }
+
+    async fn page(&self, position: &DuePosition) -> Result<DuePage, Trouble> {
+        self.app.store.due(position, self.now, PAGE).await
     }
 }
 
@@ -71,5 +101,24 @@ pub async fn keys(
         all.extend(keys);
     }
     all.truncate(limit);
+    Ok(all)
+}
+
+/// The instants up to `until` at which something falls due.
+///
+/// # Errors
+/// When the index does not answer.
+pub async fn instants(
+    app: &App,
+    work: DueWork,
+    until: Timestamp,
+) -> Result<Vec<Timestamp>, Trouble> {
+    let mut walk = Walk::begin(app, work, until);
+    let mut all = Vec::new();
+    while all.len() < MOST_INSTANTS
+        && let Some(entries) = walk.entries().await?
+    {
+        all.extend(entries.iter().map(|entry| entry.at));
+    }
     Ok(all)
 }

@@ -105,8 +105,8 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
     for some in gathered.chunks(AT_ONCE) {
         for (place, _) in some {
             if !scopes.contains_key(&place.account) {
-                let scope = scope(&app, &place.account, now).await?;
-                scopes.insert(place.account.clone(), scope);
+                let found = app.account(&place.account, now).await?;
+                scopes.insert(place.account.clone(), found.map(|(_, scope)| scope));
             }
         }
         let results = futures::future::join_all(some.iter().map(|(place, gathered)| {
@@ -156,17 +156,6 @@ fn read(body: &str, now: Timestamp) -> Option<(Place, u16, News, Timestamp)> {
     };
     let at = report.time.parse().unwrap_or(now);
     Some((place, tag("index")?.parse().ok()?, news, at))
-}
-
-async fn scope(
-    app: &App,
-    account: &AccountId,
-    now: Timestamp,
-) -> Result<Option<AccountScope>, Trouble> {
-    let Some(account) = app.store.account(account, now).await? else {
-        return Ok(None);
-    };
-    Ok(account.scope(&app.keys().await?.secrets, now))
 }
 
 /// Takes in what a batch says about one entry; `false` when there is no such entry (any more).

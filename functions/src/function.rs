@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use lambda_http::http::header;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{LambdaEvent, service_fn};
 use rundbrief::entropy::SystemEntropy;
+use rundbrief::message::{MESSAGE_VERSION, Message};
+use rundbrief::record::DueWork;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -138,6 +141,59 @@ where
     Ok(json!({"batchItemFailures": again}))
 }
 
+/// Runs a handler of one kind of message with an SQS event. A body that is none of that kind, or
+/// of a version that nobody writes today, is dropped: bringing it again would change nothing.
+/// What a service did not do is tried again.
+///
+/// # Errors
+/// When the event is no SQS event.
+pub async fn messages<'a, M, F>(
+    app: &'a App,
+    event: Value,
+    handle: impl Fn(&'a App, M) -> F,
+) -> Result<Value, Failure>
+where
+    M: Message + 'a,
+    F: Future<Output = Result<Verdict, Trouble>> + 'a,
+{
+    queue(app, event, |app, message| {
+        let handled = read::<M>(&message.body).map(|message| {
+            let account = message.account().clone();
+            (account, handle(app, message))
+        });
+        async move {
+            let Some((account, handled)) = handled else {
+                return Verdict::Done;
+            };
+            handled.await.unwrap_or_else(|trouble| {
+                tracing::warn!(message = M::NAME, %account, %trouble, "a message is not done with yet");
+                Verdict::Again
+            })
+        }
+    })
+    .await
+}
+
+fn read<M: Message>(body: &str) -> Option<M> {
+    let Ok(message) = serde_json::from_str::<M>(body) else {
+        tracing::error!(
+            message = M::NAME,
+            "a message has another shape; it is dropped"
+        );
+        return None;
+    };
+    if message.version() == MESSAGE_VERSION {
+        return Some(message);
+    }
+    let version = message.version();
+    tracing::error!(
+        message = M::NAME,
+        version,
+        "a message has another version; it is dropped"
+    );
+    None
+}
+
 /// Starts the function with this name.
 ///
 /// # Errors
@@ -156,6 +212,19 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
         "signup" => crate::signup::handle(app, event).await,
         "unsubscribe" => crate::unsubscribe::handle(app, event).await,
         _ => Err(Failure::UnknownFunction),
+    }
+}
+
+/// The instants up to `until` at which the scheduled function of this name has something to do
+/// that does not wait. Nobody asks on AWS, where each schedule fires as often as it says.
+///
+/// # Errors
+/// When the index does not answer.
+pub async fn awaited(name: &str, app: &App, until: Timestamp) -> Result<Vec<Timestamp>, Trouble> {
+    match name {
+        "campaign" => crate::due::instants(app, DueWork::Start, until).await,
+        // The sweeper's promise is the hour, and an archive has no cause but its schedule.
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -26,7 +26,7 @@ use serde_json::Value;
 use self::letter::Letter;
 use crate::app::{App, Trouble};
 use crate::due;
-use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::function::{self, Failure, Verdict};
 use crate::settings::InvalidSetting;
 use crate::store::{GuardAnswer, WriteError};
 
@@ -38,41 +38,12 @@ const REQUEUE_LIMIT: usize = 1_000;
 /// # Errors
 /// When the event is none.
 pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
-    function::queue(&app, event, take).await
+    function::messages(&app, event, send).await
 }
 
-async fn take(app: &App, message: QueueMessage) -> Verdict {
-    let Ok(message) = serde_json::from_str::<NoticeMessage>(&message.body) else {
-        tracing::error!("a message has another shape than a notice; it is dropped");
-        return Verdict::Done;
-    };
-    if message.v != MESSAGE_VERSION {
-        tracing::error!(
-            version = message.v,
-            "a message has another version; it is dropped"
-        );
-        return Verdict::Done;
-    }
-    match send(app, &message).await {
-        Ok(verdict) => verdict,
-        Err(trouble) => {
-            tracing::warn!(%trouble, "a notice could not be sent yet");
-            Verdict::Again
-        }
-    }
-}
-
-async fn send(app: &App, message: &NoticeMessage) -> Result<Verdict, Trouble> {
+async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     let now = app.now();
-    let Some(account) = app
-        .store
-        .account(&message.account, now)
-        .await?
-        .filter(|account| account.is_open(now))
-    else {
-        return Ok(Verdict::Done);
-    };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
+    let Some((account, scope)) = app.open_account(&message.account, now).await? else {
         return Ok(Verdict::Done);
     };
     let key = scope.record(message.person, Outbox::RECORD, message.outbox);

@@ -32,9 +32,6 @@ pub(crate) async fn account(
     id: &AccountId,
     now: Timestamp,
 ) -> Result<Option<Linked>, Trouble> {
-    let Some(account) = app.store.account(id, now).await? else {
-        return Ok(None);
-    };
-    let scope = account.scope(&app.keys().await?.secrets, now);
-    Ok(scope.map(|scope| Linked { account, scope }))
+    let found = app.account(id, now).await?;
+    Ok(found.map(|(account, scope)| Linked { account, scope }))
 }

@@ -16,7 +16,7 @@ use rundbrief::id::{AccountId, EventId};
 use rundbrief::key::Key;
 use rundbrief::policy::Store as Kind;
 use rundbrief::record::{DueWork, Expect};
-use rundbrief::retention::{DeletionReport, Tally, Verdict, verdict};
+use rundbrief::retention::{DeletionReport, Tally, Verdict, kinds_apart, verdict};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -138,22 +138,17 @@ fn account_of(key: &Key) -> Option<AccountId> {
 }
 
 async fn look_at(app: &App, key: &Key, now: Timestamp) -> Result<Outcome, Trouble> {
+    // Mostly it is over and stands alone: one call.
+    if let Some(kind) = app.store.delete_expired(key, &kinds_apart(), now).await? {
+        return Ok(Outcome::Deleted { kind, objects: 0 });
+    }
     let Some(ending) = app.store.ending(key).await? else {
         return Ok(Outcome::Left);
     };
     match verdict(&ending.kind, ending.expires_at, now) {
-        Verdict::Keep => Ok(Outcome::Left),
+        // What may go but did not has been put off meanwhile: the index names it again.
+        Verdict::Keep | Verdict::Delete => Ok(Outcome::Left),
         Verdict::DeleteArchive => archive(app, key, ending.kind, now).await,
-        Verdict::Delete => {
-            if app.store.delete_expired(key, now).await? {
-                Ok(Outcome::Deleted {
-                    kind: ending.kind,
-                    objects: 0,
-                })
-            } else {
-                Ok(Outcome::Left)
-            }
-        }
     }
 }
 

@@ -21,7 +21,7 @@ use rundbrief::campaign::worker::{Command, Event, Stop, Worker};
 use rundbrief::campaign::{CampaignState, Limits};
 use rundbrief::id::{ListId, PersonKey};
 use rundbrief::key::AccountScope;
-use rundbrief::message::{ArcMessage, MESSAGE_VERSION};
+use rundbrief::message::ArcMessage;
 use rundbrief::record::Expect;
 use rundbrief::template::Template;
 use rundbrief::time::plus_seconds;
@@ -30,7 +30,7 @@ use serde_json::Value;
 use self::mail::Mail;
 use crate::app::{App, Trouble};
 use crate::campaign::{ChangeError, pause};
-use crate::function::{self, Failure, QueueMessage, Verdict};
+use crate::function::{self, Failure, Verdict};
 use crate::store::{Claim, WriteError};
 
 /// A worker lets go of its arc after this long: the function's time limit is 300 s, and a call
@@ -42,21 +42,10 @@ const WORK_SECONDS: i64 = 200;
 /// # Errors
 /// When the event is none.
 pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
-    function::queue(&app, event, take).await
+    function::messages(&app, event, take).await
 }
 
-async fn take(app: &App, message: QueueMessage) -> Verdict {
-    let Ok(message) = serde_json::from_str::<ArcMessage>(&message.body) else {
-        tracing::error!("a message has another shape than an arc; it is dropped");
-        return Verdict::Done;
-    };
-    if message.v != MESSAGE_VERSION {
-        tracing::error!(
-            version = message.v,
-            "a message has another version; it is dropped"
-        );
-        return Verdict::Done;
-    }
+async fn take(app: &App, message: ArcMessage) -> Result<Verdict, Trouble> {
     match work(app, &message).await {
         Ok(stop) => {
             tracing::info!(
@@ -73,7 +62,7 @@ async fn take(app: &App, message: QueueMessage) -> Verdict {
             );
         }
     }
-    Verdict::Done
+    Ok(Verdict::Done)
 }
 
 /// One worker's work on one arc.
@@ -93,15 +82,7 @@ struct Job<'a> {
 
 async fn work(app: &App, message: &ArcMessage) -> Result<Stop, Trouble> {
     let now = app.now();
-    let Some(account) = app
-        .store
-        .account(&message.account, now)
-        .await?
-        .filter(|account| account.is_open(now))
-    else {
-        return Ok(Stop::NoArc);
-    };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
+    let Some((account, scope)) = app.open_account(&message.account, now).await? else {
         return Ok(Stop::NoArc);
     };
     let key = scope.campaign(&message.campaign, Content::SORT_KEY);

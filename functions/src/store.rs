@@ -29,7 +29,7 @@ pub(crate) use self::campaign::{Claim, Happened};
 pub use self::expire::Ending;
 pub use self::guard::GuardAnswer;
 pub(crate) use self::item::{kind, plain};
-pub use self::page::{DuePage, DuePosition, Page, Range};
+pub use self::page::{DueEntry, DuePage, DuePosition, Page, Range};
 use crate::app::Trouble;
 use crate::aws::Clients;
 use crate::settings::Settings;
@@ -91,6 +91,11 @@ impl Store {
         key: &Key,
         now: Timestamp,
     ) -> Result<Option<Item>, Trouble> {
+        let found = self.get_item_even_expired(key).await?;
+        Ok(found.filter(|item| item::is_present(item, now)))
+    }
+
+    async fn get_item_even_expired(&self, key: &Key) -> Result<Option<Item>, Trouble> {
         let answer = self
             .client()
             .get_item()
@@ -100,7 +105,7 @@ impl Store {
             .send()
             .await
             .map_err(|error| trouble(&error, "get"))?;
-        Ok(answer.item.filter(|item| item::is_present(item, now)))
+        Ok(answer.item)
     }
 
     /// Reads an account.

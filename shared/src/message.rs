@@ -19,7 +19,16 @@ impl<T: Impersonal> Impersonal for Option<T> {}
 impl<T: Impersonal> Impersonal for Vec<T> {}
 
 /// A queue message: only types that this module makes.
-pub trait Message: Serialize + for<'de> Deserialize<'de> + sealed::Sealed {}
+pub trait Message: Serialize + for<'de> Deserialize<'de> + sealed::Sealed {
+    /// What it is called in logs.
+    const NAME: &'static str;
+
+    /// Its version.
+    fn version(&self) -> u8;
+
+    /// Whose it is.
+    fn account(&self) -> &AccountId;
+}
 
 mod sealed {
     pub trait Sealed {}
@@ -37,7 +46,17 @@ macro_rules! messages {
         }
 
         impl sealed::Sealed for $name {}
-        impl Message for $name {}
+        impl Message for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn version(&self) -> u8 {
+                self.v
+            }
+
+            fn account(&self) -> &AccountId {
+                &self.account
+            }
+        }
 
         const _: () = {
             const fn carries_identifiers_only<T: Impersonal>() {}

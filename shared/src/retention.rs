@@ -37,6 +37,15 @@ pub fn verdict(kind: &str, expires_at: Option<Timestamp>, now: Timestamp) -> Ver
     }
 }
 
+/// The kinds that are not deleted by themselves, because something else goes first.
+pub fn kinds_apart() -> Vec<&'static str> {
+    Store::ALL
+        .into_iter()
+        .filter(|store| store.deleted_by() == DeletedBy::SweeperWithObjects)
+        .flat_map(|store| store.kinds().iter().copied())
+        .collect()
+}
+
 /// What one run deleted, by kind: numbers only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally(pub BTreeMap<String, u64>);

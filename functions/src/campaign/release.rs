@@ -51,8 +51,9 @@ pub(super) async fn all(app: &App, now: Timestamp) -> Result<Released, Trouble> 
     } in running
     {
         if !scopes.contains_key(&account) {
-            let scope = scope_of(app, &account, now).await?;
-            scopes.insert(account.clone(), scope);
+            // A closed account's campaigns rest; nobody mails for it any more.
+            let open = app.open_account(&account, now).await?;
+            scopes.insert(account.clone(), open.map(|(_, scope)| scope));
         }
         let Some(scope) = scopes.get(&account).cloned().flatten() else {
             continue;
@@ -101,19 +102,6 @@ pub(super) async fn all(app: &App, now: Timestamp) -> Result<Released, Trouble> 
         tracing::error!(arcs = done.stuck, "arcs make no progress");
     }
     worst.map(|()| done)
-}
-
-async fn scope_of(
-    app: &App,
-    account: &AccountId,
-    now: Timestamp,
-) -> Result<Option<AccountScope>, Trouble> {
-    let account = app.store.account(account, now).await?;
-    // A closed account's campaigns rest; nobody mails for it any more.
-    let Some(account) = account.filter(|account| account.is_open(now)) else {
-        return Ok(None);
-    };
-    Ok(account.scope(&app.keys().await?.secrets, now))
 }
 
 async fn quota(app: &App) -> Result<Quota, Trouble> {

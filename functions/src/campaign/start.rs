@@ -35,10 +35,7 @@ pub(super) async fn due(app: &App, key: &Key, now: Timestamp) -> Result<bool, Tr
     let Some(campaign) = campaign.filter(|campaign| campaign.is_due(now)) else {
         return Ok(false);
     };
-    let Some(account) = app.store.account(&account, now).await? else {
-        return Ok(false);
-    };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
+    let Some((account, scope)) = app.account(&account, now).await? else {
         return Ok(false);
     };
     let source = match check(app, &account, &scope, &campaign, now).await {

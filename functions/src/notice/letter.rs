@@ -22,38 +22,37 @@ pub(super) struct Letter {
     pub(super) html: String,
 }
 
+/// What both parts say.
+struct Content<'a> {
+    subject: String,
+    /// Before the link, the greeting first.
+    before: [&'a str; 2],
+    link: String,
+    link_label: &'a str,
+    after: &'a str,
+    imprint: &'a str,
+    privacy_url: &'a str,
+    privacy_label: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "notice.html")]
 struct Html<'a> {
     language: Language,
-    subject: &'a str,
-    before: &'a [String],
-    link: &'a str,
-    link_label: &'a str,
-    after: &'a [String],
-    imprint: &'a str,
-    privacy_url: &'a str,
-    privacy_label: &'a str,
+    content: &'a Content<'a>,
 }
 
 #[derive(Template)]
 #[template(path = "notice.txt", escape = "none")]
 struct Text<'a> {
-    before: &'a [String],
-    link: &'a str,
-    link_label: &'a str,
-    after: &'a [String],
-    imprint: &'a str,
-    privacy_url: &'a str,
-    privacy_label: &'a str,
+    content: &'a Content<'a>,
 }
 
 struct Words {
     subject: String,
-    before: Vec<String>,
-    link: String,
+    before: String,
     link_label: &'static str,
-    after: Vec<String>,
+    after: String,
 }
 
 impl Letter {
@@ -81,34 +80,27 @@ impl Letter {
         let words = match sign_up.language {
             Language::De => Words {
                 subject: format!("Bitte bestätigen Sie Ihre Anmeldung bei {name}"),
-                before: vec![
-                    "Guten Tag,".to_owned(),
-                    format!(
-                        "mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt. Wenn Sie das waren, bestätigen Sie sie bitte:"
-                    ),
-                ],
-                link: format!("{public_url}/confirm/{token}"),
+                before: format!(
+                    "mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt. Wenn Sie das waren, bestätigen Sie sie bitte:"
+                ),
                 link_label: "Anmeldung bestätigen",
-                after: vec![format!(
+                after: format!(
                     "Der Link gilt bis {until} Uhr. Wenn Sie sich nicht angemeldet haben, brauchen Sie nichts zu tun: Ohne Bestätigung erhalten Sie keine weiteren E-Mails, und Ihre Adresse wird gelöscht."
-                )],
+                ),
             },
             Language::En => Words {
                 subject: format!("Please confirm your sign-up with {name}"),
-                before: vec![
-                    "Hello,".to_owned(),
-                    format!(
-                        "a sign-up for “{lists}” from {name} was sent with this address. If that was you, please confirm it:"
-                    ),
-                ],
-                link: format!("{public_url}/confirm/{token}"),
+                before: format!(
+                    "a sign-up for “{lists}” from {name} was sent with this address. If that was you, please confirm it:"
+                ),
                 link_label: "Confirm sign-up",
-                after: vec![format!(
+                after: format!(
                     "The link is valid until {until}. If you did not sign up, there is nothing to do: without confirmation you will receive no further e-mails, and your address will be deleted."
-                )],
+                ),
             },
         };
-        Self::write("confirmation", account, sign_up.language, &words)
+        let link = format!("{public_url}/confirm/{token}");
+        Self::write("confirmation", account, sign_up.language, link, words)
     }
 
     /// Tells of a sign-up that is active already, with a way out (O-02).
@@ -127,67 +119,63 @@ impl Letter {
         let words = match sign_up.language {
             Language::De => Words {
                 subject: format!("Ihre Anmeldung bei {name}"),
-                before: vec![
-                    "Guten Tag,".to_owned(),
-                    format!(
-                        "diese Adresse wurde zu „{lists}“ von {name} angemeldet und erhält ab jetzt E-Mails dazu. Wenn Sie das nicht möchten, melden Sie sich hier ab:"
-                    ),
-                ],
-                link: format!("{public_url}/unsubscribe/{token}"),
+                before: format!(
+                    "diese Adresse wurde zu „{lists}“ von {name} angemeldet und erhält ab jetzt E-Mails dazu. Wenn Sie das nicht möchten, melden Sie sich hier ab:"
+                ),
                 link_label: "Abmelden",
-                after: vec![
-                    "Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun.".to_owned(),
-                ],
+                after: "Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun."
+                    .to_owned(),
             },
             Language::En => Words {
                 subject: format!("Your sign-up with {name}"),
-                before: vec![
-                    "Hello,".to_owned(),
-                    format!(
-                        "this address was signed up for “{lists}” from {name} and receives e-mails from now on. If you do not want that, unsubscribe here:"
-                    ),
-                ],
-                link: format!("{public_url}/unsubscribe/{token}"),
+                before: format!(
+                    "this address was signed up for “{lists}” from {name} and receives e-mails from now on. If you do not want that, unsubscribe here:"
+                ),
                 link_label: "Unsubscribe",
-                after: vec!["If you signed up yourself, there is nothing to do.".to_owned()],
+                after: "If you signed up yourself, there is nothing to do.".to_owned(),
             },
         };
-        Self::write("information", account, sign_up.language, &words)
+        let link = format!("{public_url}/unsubscribe/{token}");
+        Self::write("information", account, sign_up.language, link, words)
     }
 
-    fn write(kind: &'static str, account: &Account, language: Language, words: &Words) -> Self {
+    fn write(
+        kind: &'static str,
+        account: &Account,
+        language: Language,
+        link: String,
+        words: Words,
+    ) -> Self {
         let imprint = if account.imprint.is_empty() {
             &account.name
         } else {
             &account.imprint
         };
-        let privacy_label = privacy_label(language);
+        let greeting = match language {
+            Language::De => "Guten Tag,",
+            Language::En => "Hello,",
+        };
+        let content = Content {
+            subject: words.subject,
+            before: [greeting, &words.before],
+            link,
+            link_label: words.link_label,
+            after: &words.after,
+            imprint,
+            privacy_url: &account.privacy_url,
+            privacy_label: privacy_label(language),
+        };
         let html = Html {
             language,
-            subject: &words.subject,
-            before: &words.before,
-            link: &words.link,
-            link_label: words.link_label,
-            after: &words.after,
-            imprint,
-            privacy_url: &account.privacy_url,
-            privacy_label,
+            content: &content,
         };
-        let text = Text {
-            before: &words.before,
-            link: &words.link,
-            link_label: words.link_label,
-            after: &words.after,
-            imprint,
-            privacy_url: &account.privacy_url,
-            privacy_label,
-        };
+        let text = Text { content: &content };
         Self {
             kind,
-            subject: words.subject.clone(),
             // Rendering into a string fails for no input: the templates call nothing that can.
             text: text.render().unwrap_or_default(),
             html: html.render().unwrap_or_default(),
+            subject: content.subject,
         }
     }
 }

@@ -198,19 +198,22 @@ impl Store {
             after: Some(after),
             ..position.clone()
         });
-        let keys = answer
+        let entries = answer
             .items
             .unwrap_or_default()
             .iter()
             .filter_map(|found| {
-                Some(Key {
+                let key = Key {
                     table: Table::Main,
                     pk: text(found, "pk")?,
                     sk: text(found, "sk")?,
-                })
+                };
+                let at = found.get("due_at")?.as_n().ok()?.parse().ok()?;
+                let at = Timestamp::from_millisecond(at).ok()?;
+                Some(DueEntry { key, at })
             })
             .collect();
-        Ok(DuePage { keys, next })
+        Ok(DuePage { entries, next })
     }
 
     /// One page of the identifiers of all accounts, also of those that are gone.
@@ -265,11 +268,20 @@ impl DuePosition {
     }
 }
 
+/// Something in the `due` index.
+#[derive(Debug, Clone)]
+pub struct DueEntry {
+    /// What it is about.
+    pub key: Key,
+    /// When it falls due.
+    pub at: Timestamp,
+}
+
 /// A page of the `due` index.
 #[derive(Debug, Clone)]
 pub struct DuePage {
-    /// The keys.
-    pub keys: Vec<Key>,
+    /// What is due.
+    pub entries: Vec<DueEntry>,
     /// Where to go on; `None` at the end.
     pub next: Option<DuePosition>,
 }

@@ -10,7 +10,7 @@ use functions::app::App;
 use functions::settings::Settings;
 use rundbrief::entropy::SystemEntropy;
 
-use crate::lambda::Invoke;
+use crate::lambda::{Awaited, Handlers, Invoke};
 use crate::platform::Functions;
 
 /// Makes the functions of the template from the crate that is deployed.
@@ -28,6 +28,20 @@ pub fn functions() -> Functions {
             );
             apps.insert(name, Arc::new(app));
         }
+        let apps = Arc::new(apps);
+        let known = Arc::clone(&apps);
+        let awaited: Awaited = Arc::new(move |name, until| {
+            let app = known.get(name).cloned();
+            let name = name.to_owned();
+            Box::pin(async move {
+                let Some(app) = app else { return Vec::new() };
+                let awaited = functions::function::awaited(&name, &app, until).await;
+                awaited.unwrap_or_else(|trouble| {
+                    tracing::error!(function = name, %trouble, "it cannot be told what waits");
+                    Vec::new()
+                })
+            })
+        });
         let invoke: Invoke = Arc::new(move |name, event| {
             let app = apps.get(name).cloned();
             let name = name.to_owned();
@@ -38,6 +52,6 @@ pub fn functions() -> Functions {
                     .map_err(|error| error.to_string())
             })
         });
-        Ok(invoke)
+        Ok(Handlers { invoke, awaited })
     })
 }

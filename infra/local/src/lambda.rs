@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -16,6 +17,28 @@ use tokio::sync::watch;
 /// names no personal data.
 pub type Invoke =
     Arc<dyn Fn(&str, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+
+/// Asks the function with this name at which instants, up to one, it has something to do that does
+/// not wait: a moved clock lays its one run of a day there. In AWS there is nobody who asks.
+pub type Awaited = Arc<dyn Fn(&str, Timestamp) -> BoxFuture<'static, Vec<Timestamp>> + Send + Sync>;
+
+/// The functions, as the platform uses them.
+pub struct Handlers {
+    /// Starts one.
+    pub invoke: Invoke,
+    /// Asks one.
+    pub awaited: Awaited,
+}
+
+impl From<Invoke> for Handlers {
+    /// Functions that only their schedules call for.
+    fn from(invoke: Invoke) -> Self {
+        Self {
+            invoke,
+            awaited: Arc::new(|_, _| Box::pin(async { Vec::new() })),
+        }
+    }
+}
 
 /// Runs functions under Lambda's rules: each invocation on its own, within its timeout.
 #[derive(Clone)]

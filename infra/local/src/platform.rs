@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::api::Endpoints;
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::lambda::{Invoke, Runner};
+use crate::lambda::{Handlers, Runner};
 use crate::queues::Queues;
 use crate::template::TemplateError;
 
@@ -32,7 +32,7 @@ pub struct Wiring {
 }
 
 /// Makes the functions once the addresses are known.
-pub type Functions = Arc<dyn Fn(Wiring) -> Result<Invoke, String> + Send + Sync>;
+pub type Functions = Arc<dyn Fn(Wiring) -> Result<Handlers, String> + Send + Sync>;
 
 /// How to start a platform.
 pub struct Options {

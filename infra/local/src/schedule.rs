@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::clock::{Clock, ClockError};
-use crate::lambda::Invoke;
+use crate::lambda::Handlers;
 use crate::state::State;
 use crate::template::{Schedule, Stack};
 
@@ -26,7 +26,7 @@ struct Inner {
     clock: Clock,
     state: State,
     entries: Vec<Entry>,
-    invoke: Invoke,
+    functions: Handlers,
     /// Held while firing: real time and a moved clock never fire at once.
     turn: tokio::sync::Mutex<()>,
 }
@@ -45,7 +45,7 @@ impl Scheduler {
         stack: &Stack,
         clock: Clock,
         state: State,
-        invoke: Invoke,
+        functions: Handlers,
     ) -> rusqlite::Result<Self> {
         let mut entries = Vec::new();
         for (function, definition) in &stack.functions {
@@ -70,7 +70,7 @@ impl Scheduler {
             clock,
             state,
             entries,
-            invoke,
+            functions,
             turn: tokio::sync::Mutex::new(()),
         })))
     }
@@ -104,7 +104,10 @@ impl Scheduler {
         }
     }
 
-    /// Moves the clock to `target`, through every schedule's last due instant of each day.
+    /// Moves the clock to `target`, through one due instant of every schedule and day.
+    ///
+    /// The day's last one, so that what falls due on a day is dealt with when the day is over. But
+    /// where the function is awaited at instants of that day, the first one that serves them all.
     ///
     /// The clock stands still at each instant while the functions run.
     ///
@@ -135,9 +138,11 @@ impl Scheduler {
         for (index, entry) in self.0.entries.iter().enumerate() {
             let schedule = &entry.schedule;
             let after = self.last_fired(&schedule.name)?.max(now);
+            let awaited = (self.0.functions.awaited)(&entry.function, target).await;
+            let zone = &schedule.time_zone;
             let due = schedule
                 .expression
-                .last_of_each_day(&schedule.time_zone, after, target);
+                .one_of_each_day(zone, after, target, &awaited);
             steps.extend(due.into_iter().map(|due| (due, index)));
         }
         steps.sort_unstable();
@@ -160,7 +165,7 @@ impl Scheduler {
             .iter()
             .find(|entry| entry.function == function)?;
         let event = event(entry, self.0.clock.now());
-        Some((self.0.invoke)(function, event).await)
+        Some((self.0.functions.invoke)(function, event).await)
     }
 
     /// Name, function and last firing of each schedule, for people.
@@ -192,7 +197,7 @@ impl Scheduler {
                 (name, due.as_millisecond()),
             )
         })?;
-        if let Err(error) = (self.0.invoke)(&entry.function, event(entry, due)).await {
+        if let Err(error) = (self.0.functions.invoke)(&entry.function, event(entry, due)).await {
             tracing::error!(
                 schedule = name,
                 function = entry.function,

@@ -22,7 +22,7 @@ use std::sync::{Arc, mpsc};
 use functions::app::App;
 use functions::aws::{Clients, Meter};
 use functions::settings::Settings;
-use local::lambda::Invoke;
+use local::lambda::{Handlers, Invoke};
 use local::platform::Functions;
 use rundbrief::entropy::SystemEntropy;
 use serde_json::{Value, json};
@@ -73,7 +73,10 @@ fn functions(measured: BTreeMap<&'static str, Used>) -> Functions {
             std::thread::spawn(move || measure(&Arc::new(app), &work, &used));
             own.insert((*name).to_owned(), jobs);
         }
-        let real = real(wiring)?;
+        let Handlers {
+            invoke: real,
+            awaited,
+        } = real(wiring)?;
         let own = std::sync::Mutex::new(own);
         let invoke: Invoke = Arc::new(move |name, event| {
             let jobs = own.lock().expect("no panic").get(name).cloned();
@@ -89,7 +92,7 @@ fn functions(measured: BTreeMap<&'static str, Used>) -> Functions {
                     .map_err(|_| "the measured thread is gone".to_owned())?
             })
         });
-        Ok(invoke)
+        Ok(Handlers { invoke, awaited })
     })
 }
 

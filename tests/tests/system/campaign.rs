@@ -465,6 +465,28 @@ async fn what_cannot_be_sent_is_refused_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_campaign_starts_at_its_time_although_the_clock_is_moved_by_days() {
+    let world = World::start().await;
+    let controller = Controller::of(&world).await;
+    controller.subscribers(&world, "news", &names(3)).await;
+    let id = controller.draft(&world, "cmp_ten", |_| ()).await;
+    let now = world.now().await;
+    let day = rundbrief::time::day_in(plus_seconds(now, 2 * 86_400), &jiff::tz::TimeZone::UTC);
+    let at: Timestamp = format!("{day}T10:00:00Z").parse().expect("a time");
+    let (app, scope) = (&controller.app, &controller.scope);
+    let planned = schedule(app, &controller.account, scope, &id, at, now).await;
+    planned.expect("planned");
+    world.advance("P4D").await;
+    assert_eq!(addressees(&all_mails(&world).await).len(), 3);
+    let key = scope.configuration("campaign", id.as_str());
+    let started: Option<Campaign> = app.store.get(&key, now).await.expect("the store");
+    let started = started.and_then(|campaign| campaign.started_at);
+    assert_eq!(started, Some(at));
+    world.drain().await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_planned_campaign_that_is_cancelled_never_starts_and_may_be_deleted() {
     let world = World::start().await;
     let controller = Controller::of(&world).await;

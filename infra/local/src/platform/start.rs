@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::events::{Events, InputTransformer, RuleSpec};
 use crate::faults::Faults;
 use crate::gateway::Gateway;
-use crate::lambda::{Invoke, Runner};
+use crate::lambda::{Handlers, Invoke, Runner};
 use crate::queues::{ACCOUNT, QueueSpec, Queues};
 use crate::queues::{Delivery, MappingSpec};
 use crate::schedule::Scheduler;
@@ -151,7 +151,8 @@ impl Platform {
             environments: environments(&stack, &endpoints, &url(&ports.secrets)),
             clock: clock.clone(),
         };
-        let invoke = (options.functions)(wiring).map_err(part("the functions"))?;
+        let Handlers { invoke, awaited } =
+            (options.functions)(wiring).map_err(part("the functions"))?;
         let timeouts = stack
             .functions
             .iter()
@@ -179,7 +180,11 @@ impl Platform {
                 .map_err(part("a queue mapping"))?,
         );
 
-        let scheduler = Scheduler::open(&stack, clock.clone(), state.clone(), invoke.clone())
+        let handlers = Handlers {
+            invoke: invoke.clone(),
+            awaited,
+        };
+        let scheduler = Scheduler::open(&stack, clock.clone(), state.clone(), handlers)
             .map_err(|_| broken_state(data))?;
         let gateway = Gateway::new(&stack, invoke, clock.clone());
         if options.demo {

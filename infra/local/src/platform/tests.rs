@@ -8,7 +8,7 @@ use crate::trial::Folder;
 /// Functions that answer with what they were told, and fail or dawdle on request.
 fn echo() -> Functions {
     Arc::new(|wiring| {
-        Ok(Arc::new(move |name, event: Json| {
+        let invoke: crate::lambda::Invoke = Arc::new(move |name, event: Json| {
             let table = wiring.environments[name].get("TABLE").cloned();
             let (name, now) = (name.to_owned(), wiring.clock.now());
             Box::pin(async move {
@@ -21,7 +21,8 @@ fn echo() -> Functions {
                     json!({"statusCode": 200, "headers": {"content-type": "application/json"}, "body": told.to_string()}),
                 )
             })
-        }))
+        });
+        Ok(invoke.into())
     })
 }
 

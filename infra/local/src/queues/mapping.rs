@@ -273,7 +273,7 @@ impl Mapping {
             let wait = if failed {
                 FIRST_BACKOFF_MS
             } else {
-                20 + i64::from(mark(&message.message_id))
+                5 + i64::from(mark(&message.message_id) / 8)
             };
             store::second_round(db, queue, &message.receipt, wait, engine_ms())?;
         } else {

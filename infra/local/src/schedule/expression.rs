@@ -96,12 +96,30 @@ impl Expression {
         due.filter(|due| *due > after)
     }
 
-    /// The last due instant of every local day within `(after, until]`, in order.
-    pub fn last_of_each_day(
+    /// The first due instant from `from` on and not after `until`.
+    fn earliest(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let due = match self {
+            Self::Rate(every) => {
+                let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+                let from_ms =
+                    from.as_millisecond() + i64::from(from.subsec_nanosecond() % 1_000_000 > 0);
+                let due_ms = (from_ms + every - 1).div_euclid(every) * every;
+                Timestamp::from_millisecond(due_ms).ok()
+            }
+            Self::At(local) => instant(zone, *local).filter(|due| *due >= from),
+            Self::Cron(cron) => cron.earliest(zone, from, until),
+        };
+        due.filter(|due| *due <= until)
+    }
+
+    /// One due instant of every local day within `(after, until]` that has any, in order: the
+    /// first that no `awaited` instant of the day comes after, or else the last.
+    pub fn one_of_each_day(
         &self,
         zone: &TimeZone,
         after: Timestamp,
         until: Timestamp,
+        awaited: &[Timestamp],
     ) -> Vec<Timestamp> {
         let last_day = zone.to_datetime(until).date();
         let mut day = zone.to_datetime(after).date();
@@ -114,7 +132,12 @@ impl Expression {
                 let moment = SignedDuration::from_millis(1);
                 let start = start.checked_sub(moment).unwrap_or(after).max(after);
                 let end = end.checked_sub(moment).unwrap_or(until).min(until);
-                due.extend(self.latest(zone, start, end));
+                let awaited = awaited
+                    .iter()
+                    .filter(|at| **at > start && **at <= end)
+                    .max();
+                let served = awaited.and_then(|at| self.earliest(zone, *at, end));
+                due.extend(served.or_else(|| self.latest(zone, start, end)));
             }
             day = next;
         }
@@ -161,27 +184,40 @@ impl Cron {
         let first_day = zone.to_datetime(after).date();
         let mut day = zone.to_datetime(until).date();
         while day >= first_day {
-            if self.matches(day) {
-                let times = self
-                    .hours
-                    .iter()
-                    .flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
-                let due = times
-                    .filter_map(|(hour, minute)| {
-                        let time =
-                            Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0)
-                                .ok()?;
-                        instant(zone, day.to_datetime(time))
-                    })
-                    .filter(|due| *due <= until)
-                    .max();
-                if due.is_some() {
-                    return due;
-                }
+            let due = self
+                .instants_of(zone, day)
+                .filter(|due| *due <= until)
+                .max();
+            if due.is_some() {
+                return due;
             }
             day = day.checked_sub(1.day()).ok()?;
         }
         None
+    }
+
+    fn earliest(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let last_day = zone.to_datetime(until).date();
+        let mut day = zone.to_datetime(from).date();
+        while day <= last_day {
+            let due = self.instants_of(zone, day).filter(|due| *due >= from).min();
+            if due.is_some() {
+                return due;
+            }
+            day = day.tomorrow().ok()?;
+        }
+        None
+    }
+
+    /// When it is due on this local day, in no order.
+    fn instants_of(&self, zone: &TimeZone, day: Date) -> impl Iterator<Item = Timestamp> {
+        let hours = self.hours.iter().filter(move |_| self.matches(day));
+        let times = hours.flat_map(|hour| self.minutes.iter().map(move |minute| (*hour, *minute)));
+        times.filter_map(move |(hour, minute)| {
+            let hour = i8::try_from(hour).ok()?;
+            let time = Time::new(hour, i8::try_from(minute).ok()?, 0, 0).ok()?;
+            instant(zone, day.to_datetime(time))
+        })
     }
 }
 
@@ -360,20 +396,57 @@ mod tests {
     }
 
     #[test]
-    fn each_day_counts_once_with_its_last_instant() {
-        let due = Expression::parse("rate(1 hour)").unwrap().last_of_each_day(
-            &TimeZone::get("Europe/Vienna").unwrap(),
-            "2027-01-01T10:30:00Z".parse().unwrap(),
-            "2027-01-03T09:15:00Z".parse().unwrap(),
-        );
-        let due: Vec<String> = due.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            due,
-            [
-                "2027-01-01T22:00:00Z",
-                "2027-01-02T22:00:00Z",
-                "2027-01-03T09:00:00Z"
-            ]
-        );
+    fn each_day_counts_once_with_its_last_instant_or_the_one_that_is_awaited() {
+        let (minutes, hours, daily) = ("rate(1 minute)", "rate(1 hour)", "cron(0/5 4-6 * * ? *)");
+        for (expression, awaited, expected) in [
+            (
+                hours,
+                &[][..],
+                ["01T22:00:00Z", "02T22:00:00Z", "03T09:00:00Z"],
+            ),
+            (
+                minutes,
+                &[][..],
+                ["01T22:59:00Z", "02T22:59:00Z", "03T09:15:00Z"],
+            ),
+            // On time, or within a minute; of two the last one, so that none waits for a day.
+            (
+                minutes,
+                &["02T09:00:00Z", "03T07:00:30Z", "03T05:00:00Z"],
+                ["01T22:59:00Z", "02T09:00:00Z", "03T07:01:00Z"],
+            ),
+            // What was awaited before, or is behind the end, moves nothing; nor does what no
+            // instant of the day can serve.
+            (
+                minutes,
+                &["01T10:30:00Z", "03T09:15:01Z", "02T22:59:30Z"],
+                ["01T22:59:00Z", "02T22:59:00Z", "03T09:15:00Z"],
+            ),
+            (
+                hours,
+                &["02T09:00:00Z", "02T00:00:01Z"],
+                ["01T22:00:00Z", "02T09:00:00Z", "03T09:00:00Z"],
+            ),
+            (
+                daily,
+                &["02T03:01:00Z", "03T03:00:00Z"],
+                ["", "02T03:05:00Z", "03T03:00:00Z"],
+            ),
+        ] {
+            let at = |text: &str| -> Timestamp { format!("2027-01-{text}").parse().unwrap() };
+            let awaited: Vec<Timestamp> = awaited.iter().map(|text| at(text)).collect();
+            let due = Expression::parse(expression).unwrap().one_of_each_day(
+                &TimeZone::get("Europe/Vienna").unwrap(),
+                at("01T10:30:00Z"),
+                at("03T09:15:00Z"),
+                &awaited,
+            );
+            let expected: Vec<Timestamp> = expected
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .map(at)
+                .collect();
+            assert_eq!(due, expected, "{expression} {awaited:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::lambda::Invoke;
 use crate::template::Function;
 
 type Runs = Arc<Mutex<Vec<(String, String)>>>;
@@ -41,7 +42,7 @@ fn scheduler(folder: &std::path::Path, schedules: &[(&str, &str)]) -> (Scheduler
         Box::pin(async { Ok(Json::Null) })
     });
     (
-        Scheduler::open(&stack(schedules), clock.clone(), state, invoke).unwrap(),
+        Scheduler::open(&stack(schedules), clock.clone(), state, invoke.into()).unwrap(),
         clock,
         runs,
     )

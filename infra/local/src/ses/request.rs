@@ -56,21 +56,18 @@ impl Destination {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct Content {
-    #[serde(default)]
     pub(super) simple: Option<Simple>,
-    #[serde(default)]
-    pub(super) raw: Option<Raw>,
-    #[serde(default)]
+    pub(super) raw: Option<Data>,
     pub(super) template: Option<Template>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Simple {
-    pub(super) subject: Text,
+    pub(super) subject: Data,
     pub(super) body: Body,
     #[serde(default)]
     pub(super) headers: Vec<NameValue>,
@@ -78,24 +75,16 @@ pub(super) struct Simple {
     pub(super) attachments: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct Body {
-    #[serde(default)]
-    pub(super) text: Option<Text>,
-    #[serde(default)]
-    pub(super) html: Option<Text>,
+    pub(super) text: Option<Data>,
+    pub(super) html: Option<Data>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Text {
-    pub(super) data: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Raw {
+pub(super) struct Data {
     pub(super) data: String,
 }
 
@@ -106,54 +95,41 @@ pub(super) struct BulkContent {
 }
 
 #[expect(clippy::struct_field_names, reason = "the names of the API")]
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct Template {
-    #[serde(default)]
     pub(super) template_content: Option<TemplateContent>,
-    #[serde(default)]
     pub(super) template_data: Option<String>,
-    #[serde(default)]
     pub(super) headers: Vec<NameValue>,
-    #[serde(default)]
     pub(super) attachments: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct TemplateContent {
-    #[serde(default)]
     pub(super) subject: Option<String>,
-    #[serde(default)]
     pub(super) text: Option<String>,
-    #[serde(default)]
     pub(super) html: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct BulkEntry {
-    #[serde(default)]
     pub(super) destination: Destination,
-    #[serde(default)]
     pub(super) replacement_tags: Vec<NameValue>,
-    #[serde(default)]
     pub(super) replacement_email_content: Option<ReplacementContent>,
-    #[serde(default)]
     pub(super) replacement_headers: Vec<NameValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct ReplacementContent {
-    #[serde(default)]
     pub(super) replacement_template: Option<ReplacementTemplate>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(super) struct ReplacementTemplate {
-    #[serde(default)]
     pub(super) replacement_template_data: Option<String>,
 }
 
