@@ -13,6 +13,7 @@ use rundbrief::processing::{
 use super::evaluate::Scope;
 use super::node::{Node, Value, parse};
 use super::{Handout, TemplateError};
+use crate::gateway::route::DEFAULT_ROUTE;
 
 const STACK: &str = "rundbrief";
 /// Days that point-in-time recovery reaches back where the template names none.
@@ -257,7 +258,11 @@ impl Reader<'_, '_> {
         for (_, event) in properties.get("Events").unwrap_or(&none).entries()? {
             let given = event.get("Properties").unwrap_or(&none);
             started_by.push(match event.str_of("Type")?.as_str() {
-                "HttpApi" => format!("{} {}", given.str_of("Method")?, given.str_of("Path")?),
+                // Without both, SAM makes the API's default route.
+                "HttpApi" => match (given.get("Method"), given.get("Path")) {
+                    (None, None) => DEFAULT_ROUTE.to_owned(),
+                    _ => format!("{} {}", given.str_of("Method")?, given.str_of("Path")?),
+                },
                 "SQS" => logical_of(given.require("Queue")?.str()?),
                 "ScheduleV2" => {
                     let expression = given.str_of("ScheduleExpression")?;
