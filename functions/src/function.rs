@@ -159,7 +159,8 @@ where
     queue(app, event, |app, message| {
         let handled = read::<M>(&message.body).map(|message| {
             let account = message.account().clone();
-            (account, handle(app, message))
+            // Boxed: what handles a message is far larger than what only waits for it.
+            (account, Box::pin(handle(app, message)))
         });
         async move {
             let Some((account, handled)) = handled else {

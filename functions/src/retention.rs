@@ -3,6 +3,7 @@
 //! What is due is already absent to everybody else; here it goes for good, TTL being only the
 //! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
 
+mod closure;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use rundbrief::retention::{DeletionReport, Tally, Verdict, kinds_apart, verdict}
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::closure::{Budget, Progress};
 use crate::app::{App, Trouble};
 use crate::due::Walk;
 use crate::function::Failure;
@@ -30,6 +32,8 @@ use crate::store::WriteError;
 pub struct Bounds {
     /// Items to look at.
     pub items: usize,
+    /// Items of closed accounts to delete besides.
+    pub purge: usize,
     /// How long to begin something new; the rest of the function's 600 s is for ending it.
     pub time: Duration,
 }
@@ -38,6 +42,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             items: 100_000,
+            purge: 1_000_000,
             time: Duration::from_secs(500),
         }
     }
@@ -62,6 +67,8 @@ struct Run {
     archives: usize,
     objects: usize,
     more: bool,
+    /// The accounts whose end is over.
+    ended: Vec<Key>,
     deleted: Tally,
     by_account: BTreeMap<AccountId, Tally>,
 }
@@ -70,6 +77,8 @@ struct Run {
 enum Outcome {
     /// This run deleted it, with so many objects if it was an archive.
     Deleted { kind: String, objects: usize },
+    /// An account that is over: what is in it goes first.
+    EndsAccount,
     /// It stays, or is gone already.
     Left,
     /// It could not be deleted this time.
@@ -98,6 +107,7 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
             sweep(app, keys, now, &mut run).await;
         }
     }
+    end_accounts(app, &mut run, bounds, stop_at, now).await;
     if run.failed > 0 {
         tracing::error!(
             failed = run.failed,
@@ -105,6 +115,21 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
         );
     }
     report(app, run, now).await
+}
+
+/// One account after the other, each as far as the bounds go.
+async fn end_accounts(app: &App, run: &mut Run, bounds: Bounds, stop_at: Instant, now: Timestamp) {
+    let mut budget = Budget {
+        items: bounds.purge,
+        stop_at,
+    };
+    for key in std::mem::take(&mut run.ended) {
+        match closure::end(app, &key, now, &mut budget, &mut run.deleted).await {
+            Ok(Progress::Done) => {}
+            Ok(Progress::CutShort) => run.more = true,
+            Err(_) => run.failed += 1,
+        }
+    }
 }
 
 async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {
@@ -125,6 +150,7 @@ async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {
                     run.by_account.entry(account).or_default().count(&kind);
                 }
             }
+            Ok(Outcome::EndsAccount) => run.ended.push(key),
             Ok(Outcome::Left) => {}
             Ok(Outcome::Failed) | Err(_) => run.failed += 1,
         }
@@ -149,6 +175,7 @@ async fn look_at(app: &App, key: &Key, now: Timestamp) -> Result<Outcome, Troubl
         // What may go but did not has been put off meanwhile: the index names it again.
         Verdict::Keep | Verdict::Delete => Ok(Outcome::Left),
         Verdict::DeleteArchive => archive(app, key, ending.kind, now).await,
+        Verdict::EndAccount => Ok(Outcome::EndsAccount),
     }
 }
 

@@ -123,10 +123,16 @@ def campaign_scans(draft):
     draft.allow("Campaign", "dynamodb:Scan", arn("MainTable"))
 
 
-@mistake("nobody_may_delete_a_tombstone")
-def tombstones_go(draft):
-    """retention deletes tombstones"""
+@mistake("a_tombstone_goes_with_its_account_only")
+def tombstone_goes(draft):
+    """retention deletes a single tombstone"""
     draft.allow("Retention", "dynamodb:DeleteItem", arn("TombstoneTable"))
+
+
+@mistake("a_tombstone_goes_with_its_account_only")
+def tombstones_go(draft):
+    """admin deletes tombstones in bulk"""
+    draft.allow("Admin", "dynamodb:BatchWriteItem", arn("TombstoneTable"))
 
 
 name = "the_environment_names_what_the_role_allows"

@@ -8,7 +8,9 @@ use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
 use crate::id::{AccountId, KeyId};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
-use crate::record::Stored;
+use crate::policy::{Kept, Store};
+use crate::record::{Due, DueWork, Stored};
+use crate::time::{InvalidTimeZone, to_millisecond, zone};
 
 /// A controller's account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,29 @@ impl Account {
     /// Whether visitors are still served: not from the moment the account was closed.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.closed_at.is_none_or(|closed_at| closed_at > now)
+    }
+
+    /// The account closed at `now`: nobody is served any more from now on, and one calendar month
+    /// later it is gone with all that is in it (S-09). `None` when it is closed already: the first
+    /// time counts.
+    ///
+    /// # Errors
+    /// When its time zone is none.
+    pub fn closed(&self, now: Timestamp) -> Result<Option<Self>, InvalidTimeZone> {
+        if self.closed_at.is_some() {
+            return Ok(None);
+        }
+        let (now, zone) = (to_millisecond(now), zone(&self.time_zone)?);
+        let gone_at = match Store::Account.kept() {
+            Kept::For(_, period) => period.after(now, &zone),
+            Kept::WithAccount | Kept::WithPlatform => now,
+        };
+        Ok(Some(Self {
+            rev: self.rev + 1,
+            closed_at: Some(now),
+            gone_at: Some(gone_at),
+            ..self.clone()
+        }))
     }
 
     /// The sender of mails to one person.
@@ -142,6 +167,13 @@ impl Stored for Account {
     fn expires_at(&self) -> Option<Timestamp> {
         self.gone_at
     }
+
+    fn due(&self) -> Option<Due> {
+        self.gone_at.map(|at| Due {
+            work: DueWork::Expire,
+            at,
+        })
+    }
 }
 
 impl Stored for DirectoryEntry {
@@ -165,5 +197,132 @@ impl Stored for ApiKey {
 
     fn revision(&self) -> u64 {
         self.rev
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::consent::ended;
+    use crate::entropy::SeededEntropy;
+    use crate::id::PersonKey;
+    use crate::person::Profile;
+
+    fn open_account() -> Account {
+        let secrets = format!(r#"{{"1":"{}"}}"#, "x".repeat(64));
+        let secrets = PlatformSecrets::parse(&secrets).unwrap();
+        Account {
+            id: AccountId::parse("a").unwrap(),
+            rev: 3,
+            name: "A".to_owned(),
+            imprint: String::new(),
+            privacy_url: String::new(),
+            language: Language::De,
+            time_zone: "Europe/Vienna".to_owned(),
+            contact: String::new(),
+            sender_domains: Vec::new(),
+            key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1)),
+            created_at: Timestamp::UNIX_EPOCH,
+            closed_at: None,
+            gone_at: None,
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn profile() -> Profile {
+        let address = EmailAddress::parse("somebody@shop.example").unwrap();
+        Profile {
+            person: PersonKey::from_bytes([7; 16]),
+            rev: 1,
+            address: address.clone(),
+            spellings: vec![address],
+            values: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            interests: Vec::new(),
+            provenance: Vec::new(),
+            tracking_since: None,
+            language: Language::De,
+            customer: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            ended_on: None,
+            gone_at: None,
+        }
+    }
+
+    #[test]
+    fn a_closed_account_is_gone_one_calendar_month_later() {
+        for (closed_at, gone_at) in [
+            ("2027-01-31T12:00:00Z", "2027-02-28T12:00:00Z"),
+            ("2028-01-31T12:00:00Z", "2028-02-29T12:00:00Z"),
+            // The clocks change in between: the same local time.
+            ("2027-03-15T12:00:00Z", "2027-04-15T11:00:00Z"),
+            // In Vienna it is February already.
+            ("2027-01-31T23:30:00Z", "2027-02-28T23:30:00Z"),
+        ] {
+            let closed = open_account().closed(at(closed_at)).unwrap().unwrap();
+            assert_eq!((closed.rev, closed.gone_at), (4, Some(at(gone_at))));
+            assert!(!closed.is_open(at(closed_at)));
+            assert_eq!(closed.due().map(|due| due.at), closed.expires_at());
+            // The first time counts.
+            assert_eq!(closed.closed(at("2027-12-01T00:00:00Z")), Ok(None));
+        }
+        assert!(open_account().is_open(at("2027-01-31T12:00:00Z")));
+    }
+
+    #[test]
+    fn of_the_two_clocks_the_earlier_one_counts() {
+        let secrets = format!(r#"{{"1":"{}"}}"#, "x".repeat(64));
+        let secrets = PlatformSecrets::parse(&secrets).unwrap();
+        let vienna = zone("Europe/Vienna").unwrap();
+        for (ended_on, closed_at, readable_until) in [
+            (None, None, None),
+            (Some("2027-01-10"), None, Some("2027-02-10T23:00:00Z")),
+            (
+                None,
+                Some("2027-01-20T08:00:00Z"),
+                Some("2027-02-20T08:00:00Z"),
+            ),
+            (
+                Some("2027-01-10"),
+                Some("2027-01-20T08:00:00Z"),
+                Some("2027-02-10T23:00:00Z"),
+            ),
+            (
+                Some("2027-01-25"),
+                Some("2027-01-20T08:00:00Z"),
+                Some("2027-02-20T08:00:00Z"),
+            ),
+            (
+                Some("2099-12-31"),
+                Some("2027-01-20T08:00:00Z"),
+                Some("2027-02-20T08:00:00Z"),
+            ),
+        ] {
+            let account = match closed_at {
+                Some(closed_at) => open_account().closed(at(closed_at)).unwrap().unwrap(),
+                None => open_account(),
+            };
+            let profile = profile();
+            let profile = match ended_on {
+                Some(on) => ended(&profile, on.parse().unwrap(), &vienna),
+                None => profile,
+            };
+            let readable = |now: Timestamp| {
+                account.scope(&secrets, now).is_some()
+                    && profile.gone_at.is_none_or(|end| end > now)
+            };
+            match readable_until.map(at) {
+                None => assert!(readable(at("2098-01-01T00:00:00Z"))),
+                Some(until) => {
+                    assert!(readable(crate::time::plus_seconds(until, -1)), "{until}");
+                    assert!(!readable(until), "{until}");
+                }
+            }
+        }
     }
 }

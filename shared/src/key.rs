@@ -69,6 +69,46 @@ impl Key {
     }
 }
 
+/// The partitions of an account, and the prefixes of its objects, by its identifier alone. Two make
+/// it: a scope, and what is left of an account that is gone (`retention::Remains`), which must know
+/// every one of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a>(pub(crate) &'a AccountId);
+
+impl Places<'_> {
+    pub(crate) fn configuration(self) -> String {
+        format!("A#{}", self.0)
+    }
+
+    pub(crate) fn profiles(self, partition: Partition) -> String {
+        format!("A#{}#P#{partition}", self.0)
+    }
+
+    pub(crate) fn records(self, partition: Partition) -> String {
+        format!("A#{}#R#{partition}", self.0)
+    }
+
+    pub(crate) fn tombstones(self, partition: Partition) -> String {
+        format!("A#{}#T#{partition}", self.0)
+    }
+
+    pub(crate) fn campaign(self, campaign: &CampaignId) -> String {
+        format!("A#{}#C#{campaign}", self.0)
+    }
+
+    pub(crate) fn ledger(self, campaign: &CampaignId, round: u16, arc: u32) -> String {
+        format!("A#{}#C#{campaign}#{round}#{arc}", self.0)
+    }
+
+    pub(crate) fn import(self, import: &ImportId) -> String {
+        format!("A#{}#I#{import}", self.0)
+    }
+
+    pub(crate) fn objects(self, kind: &str) -> String {
+        format!("{kind}/{}/", self.0)
+    }
+}
+
 /// An account that may be worked on: made by [`crate::account::Account::scope`] only.
 #[derive(Debug, Clone)]
 pub struct AccountScope {
@@ -79,6 +119,10 @@ pub struct AccountScope {
 impl AccountScope {
     pub(crate) fn new(account: AccountId, key: AccountKey) -> Self {
         Self { account, key }
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places(&self.account)
     }
 
     /// Whose scope it is.
@@ -98,7 +142,7 @@ impl AccountScope {
 
     /// The partition with the account's configuration.
     pub fn configuration_partition(&self) -> String {
-        format!("A#{}", self.account)
+        self.places().configuration()
     }
 
     /// A configured thing: `kind` is `list`, `setup`, `field`, ...
@@ -108,7 +152,7 @@ impl AccountScope {
 
     /// The partition with the profiles and withdrawal items of one sixteenth of the people.
     pub fn profiles(&self, partition: Partition) -> String {
-        format!("A#{}#P#{partition}", self.account)
+        self.places().profiles(partition)
     }
 
     /// A person's profile.
@@ -123,7 +167,7 @@ impl AccountScope {
 
     /// The partition with the records of one sixteenth of the people.
     pub fn records(&self, partition: Partition) -> String {
-        format!("A#{}#R#{partition}", self.account)
+        self.places().records(partition)
     }
 
     /// One record of a person: `kind` is `signup`, `unsub`, `outbox`, ...
@@ -141,7 +185,7 @@ impl AccountScope {
 
     /// The partition with the tombstones of one sixteenth of the people.
     pub fn tombstones(&self, partition: Partition) -> String {
-        format!("A#{}#T#{partition}", self.account)
+        self.places().tombstones(partition)
     }
 
     /// A person's tombstone.
@@ -155,7 +199,7 @@ impl AccountScope {
 
     /// The partition of a campaign's control item and arcs.
     pub fn campaign_partition(&self, campaign: &CampaignId) -> String {
-        format!("A#{}#C#{campaign}", self.account)
+        self.places().campaign(campaign)
     }
 
     /// Something of a campaign: `control`, `arc#…`.
@@ -165,7 +209,7 @@ impl AccountScope {
 
     /// The send ledger of one arc.
     pub fn ledger_partition(&self, campaign: &CampaignId, round: u16, arc: u32) -> String {
-        format!("A#{}#C#{campaign}#{round}#{arc}", self.account)
+        self.places().ledger(campaign, round, arc)
     }
 
     /// Entry `number` of the send ledger of one arc; numbers sort as text.
@@ -178,7 +222,7 @@ impl AccountScope {
 
     /// The partition of an import's chunks, which hold its report rows.
     pub fn import_partition(&self, import: &ImportId) -> String {
-        format!("A#{}#I#{import}", self.account)
+        self.places().import(import)
     }
 
     /// Something of an import.
@@ -188,6 +232,6 @@ impl AccountScope {
 
     /// The prefix of the account's objects of one kind in the bucket: `archives`, `imports`, ...
     pub fn object_prefix(&self, kind: &str) -> String {
-        format!("{kind}/{}/", self.account)
+        self.places().objects(kind)
     }
 }

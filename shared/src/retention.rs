@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, EventId};
-use crate::key::{AccountScope, Key};
+use crate::account::Account;
+use crate::campaign::Running;
+use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition};
+use crate::key::{AccountScope, Key, Places, Table};
 use crate::policy::{DeletedBy, Store};
 use crate::record::{Due, DueWork, Stored};
 
@@ -21,6 +23,8 @@ pub enum Verdict {
     Delete,
     /// It is an archive's entry: its objects go first.
     DeleteArchive,
+    /// It is an account: everything in it goes first.
+    EndAccount,
 }
 
 /// What to do about an item of this kind with this end.
@@ -32,7 +36,13 @@ pub fn verdict(kind: &str, expires_at: Option<Timestamp>, now: Timestamp) -> Ver
         Store::of_kind(kind).any(|store| store.deleted_by() == DeletedBy::SweeperWithObjects);
     match expires_at {
         _ if with_objects => Verdict::DeleteArchive,
-        Some(at) if at.as_second() <= now.as_second() => Verdict::Delete,
+        Some(at)
+            if Store::Account.kinds().contains(&kind)
+                && at.as_millisecond() <= now.as_millisecond() =>
+        {
+            Verdict::EndAccount
+        }
+        Some(at) if at.as_millisecond() <= now.as_millisecond() => Verdict::Delete,
         Some(_) | None => Verdict::Keep,
     }
 }
@@ -41,9 +51,72 @@ pub fn verdict(kind: &str, expires_at: Option<Timestamp>, now: Timestamp) -> Ver
 pub fn kinds_apart() -> Vec<&'static str> {
     Store::ALL
         .into_iter()
-        .filter(|store| store.deleted_by() == DeletedBy::SweeperWithObjects)
+        .filter(|store| {
+            *store == Store::Account || store.deleted_by() == DeletedBy::SweeperWithObjects
+        })
         .flat_map(|store| store.kinds().iter().copied())
         .collect()
+}
+
+/// What is left of an account that is gone: where everything of it stands, to be deleted.
+///
+/// Made of an account whose end is over only. No key is needed: what is to go is not read.
+#[derive(Debug)]
+pub struct Remains(AccountId);
+
+impl Remains {
+    /// What is left of the account, once it counts as absent.
+    pub fn of(account: &Account, now: Timestamp) -> Option<Self> {
+        let is_gone = account.gone_at.is_some_and(|gone_at| gone_at <= now);
+        is_gone.then(|| Self(account.id.clone()))
+    }
+
+    /// The partitions of its people, tombstones included.
+    pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
+        let places = Places(&self.0);
+        Partition::all().flat_map(move |partition| {
+            [
+                (Table::Main, places.profiles(partition)),
+                (Table::Main, places.records(partition)),
+                (Table::Tombstones, places.tombstones(partition)),
+            ]
+        })
+    }
+
+    /// The partition with its configuration, in which it stands itself.
+    pub fn configuration(&self) -> String {
+        Places(&self.0).configuration()
+    }
+
+    /// The partition with a campaign's content, control item and arcs.
+    pub fn campaign(&self, campaign: &CampaignId) -> String {
+        Places(&self.0).campaign(campaign)
+    }
+
+    /// The partition with the ledger of one arc.
+    pub fn ledger(&self, campaign: &CampaignId, round: u16, arc: u32) -> String {
+        Places(&self.0).ledger(campaign, round, arc)
+    }
+
+    /// What names a campaign among the running ones.
+    pub fn running(&self, campaign: &CampaignId) -> Key {
+        Running::place(&self.0, campaign)
+    }
+
+    /// The partition with an import's chunks.
+    pub fn import(&self, import: &ImportId) -> String {
+        Places(&self.0).import(import)
+    }
+
+    /// Its entry in the list of all accounts.
+    pub fn directory(&self) -> Key {
+        Key::directory(&self.0)
+    }
+
+    /// What the keys of its objects begin with.
+    pub fn objects(&self) -> [String; 3] {
+        ["archives", "imports", "exports"].map(|kind| Places(&self.0).objects(kind))
+    }
 }
 
 /// What one run deleted, by kind: numbers only.
@@ -144,12 +217,18 @@ mod tests {
             ("outbox", at("2027-02-01T00:00:00Z"), Verdict::Delete),
             ("something_new", at("2027-02-01T00:00:00Z"), Verdict::Delete),
             ("backup", at("2027-03-03T00:00:00Z"), Verdict::DeleteArchive),
+            ("account", None, Verdict::Keep),
+            ("account", at("2027-03-01T00:00:01Z"), Verdict::Keep),
+            ("account", at("2027-03-01T00:00:00Z"), Verdict::EndAccount),
+            ("key", None, Verdict::Keep),
         ] {
             assert_eq!(
                 verdict(kind, expires_at, now),
                 expected,
                 "{kind} {expires_at:?}"
             );
+            let apart = matches!(expected, Verdict::DeleteArchive | Verdict::EndAccount);
+            assert!(!apart || kinds_apart().contains(&kind), "{kind}");
         }
     }
 }

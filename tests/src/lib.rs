@@ -27,4 +27,5 @@ pub mod world;
 pub use answer::Answer;
 pub use mail::Mail;
 pub use people::Person;
+pub use stored::Stored;
 pub use world::World;

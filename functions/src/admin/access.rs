@@ -9,14 +9,14 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use jiff::Timestamp;
-use lambda_http::http::{HeaderMap, header};
+use lambda_http::http::{HeaderMap, Method, header};
 use rundbrief::account::{Account, ApiKey, Scope};
 use rundbrief::crypto::KeySecret;
 use rundbrief::id::{AccountId, InvalidId, KeyId};
 use rundbrief::key::{AccountScope, Key};
 use rundbrief::processing::Dpia;
 
-use super::answer::Refused;
+use super::answer::{ACCOUNT_CLOSED, Refused};
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -178,8 +178,19 @@ impl<S: Send + Sync> FromRequestParts<S> for PlatformAccess {
 pub(super) struct Access(Desk);
 
 impl Access {
-    /// What the request works with, if its key has this scope.
+    /// What the request works with, if its key has this scope and the account is open, or the
+    /// request only reads.
     pub(super) fn with(self, needed: Scope) -> Result<Desk, Refused> {
+        let desk = self.even_closed(needed)?;
+        if desk.reads || desk.account.is_open(desk.now) {
+            Ok(desk)
+        } else {
+            Err(ACCOUNT_CLOSED.into())
+        }
+    }
+
+    /// The same, also for a request that changes something in a closed account.
+    pub(super) fn even_closed(self, needed: Scope) -> Result<Desk, Refused> {
         if self.0.caller.may(needed) {
             Ok(self.0)
         } else {
@@ -196,6 +207,7 @@ pub(super) struct Desk {
     pub(super) scope: AccountScope,
     pub(super) now: Timestamp,
     pub(super) headers: HeaderMap,
+    reads: bool,
     id: Option<String>,
 }
 
@@ -269,6 +281,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Access {
             scope,
             now: context.now,
             headers: parts.headers.clone(),
+            reads: matches!(parts.method, Method::GET | Method::HEAD),
             id: parameter("id"),
         }))
     }

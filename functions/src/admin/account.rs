@@ -1,9 +1,11 @@
 //! `accounts`: making, reading and completing a controller's account.
 //!
-//! Closing one is not offered yet.
+//! Closing one is `close`.
+
+mod close;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use lambda_http::http::Uri;
 use rundbrief::account::{Account, ApiKey, DirectoryEntry, Scope};
 use rundbrief::address::EmailAddress;
@@ -40,6 +42,7 @@ pub(super) fn routes() -> Router {
     Router::new()
         .route("/accounts", get(list).post(create))
         .route("/accounts/{account}", get(read).patch(change))
+        .route("/accounts/{account}/close", post(close::close))
 }
 
 fn show(account: &Account) -> Value {
@@ -53,6 +56,8 @@ fn show(account: &Account) -> Value {
         "contact": account.contact,
         "sender_domains": account.sender_domains,
         "created_at": ShownInstant(account.created_at),
+        "closed_at": account.closed_at.map(ShownInstant),
+        "deletion_due_at": account.gone_at.map(ShownInstant),
     })
 }
 
@@ -171,7 +176,7 @@ async fn change(access: Access, sent: Sent) -> Answer {
         if body.has("sender_domains") && !desk.caller.is_platform() {
             return Err(Problem::FORBIDDEN.into());
         }
-        body.ignore(&["created_at"]);
+        body.ignore(&["created_at", "closed_at", "deletion_due_at"]);
         if body
             .optional("id", body::id::<AccountId>)
             .is_some_and(|id| id != before.id)

@@ -29,6 +29,13 @@ pub(super) const RESTRICTED: Problem = Problem {
     title: "Processing of this person's data is restricted",
 };
 
+/// Nothing is changed any more in a closed account.
+pub(super) const ACCOUNT_CLOSED: Problem = Problem {
+    status: StatusCode::CONFLICT,
+    code: "account_closed",
+    title: "The account is closed; until it is deleted it can be read",
+};
+
 /// A request that was not done, and why.
 #[derive(Debug)]
 pub(super) struct Refused {

@@ -2,14 +2,24 @@
 //!
 //! The only reads to which an expired item is not absent. Only `retention` may delete in bulk.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::key::Key;
 use rundbrief::record::Stored;
 
-use super::{Store, item, trouble};
+use super::{Page, Range, Store, item, trouble};
 use crate::app::Trouble;
+
+/// Items of one batch (the service takes 25).
+const BATCH: usize = 25;
+/// Batches under way at the same time.
+const BATCHES_AT_ONCE: usize = 8;
+/// How often what was not processed is asked for again: for some three seconds.
+const BATCH_ATTEMPTS: u32 = 6;
 
 /// What is left to say of an item without reading what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,5 +101,70 @@ impl Store {
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
             Err(error) => Err(trouble(&error, "delete expired")),
         }
+    }
+
+    /// One page of a range: keys and kinds of all that is in it, expired or not.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn remains(&self, range: &Range) -> Result<Page<(Key, String)>, Trouble> {
+        let page = self
+            .item_page_even_expired(range, Some("pk, sk, kind"))
+            .await?;
+        let named = page.items.iter().filter_map(|found| {
+            let key = Key {
+                table: range.table,
+                pk: range.pk.clone(),
+                sk: found.get("sk")?.as_s().ok()?.clone(),
+            };
+            Some((key, item::kind(found).unwrap_or_default().to_owned()))
+        });
+        Ok(Page {
+            items: named.collect(),
+            next: page.next,
+        })
+    }
+
+    /// Deletes items, whatever they are; absent ones count as deleted.
+    ///
+    /// # Errors
+    /// When a table cannot be written; some may be deleted then.
+    pub async fn delete_all(&self, keys: &[Key]) -> Result<(), Trouble> {
+        for some in keys.chunks(BATCH * BATCHES_AT_ONCE) {
+            // A loop and no closure: a future that holds one cannot be shown to be `Send`.
+            let mut batches = Vec::new();
+            for batch in some.chunks(BATCH) {
+                batches.push(self.delete_batch(batch));
+            }
+            futures::future::try_join_all(batches).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_batch(&self, keys: &[Key]) -> Result<(), Trouble> {
+        let mut left: HashMap<String, Vec<WriteRequest>> = HashMap::new();
+        for key in keys {
+            let delete = DeleteRequest::builder().set_key(Some(item::key(key)));
+            let delete = delete.build().map_err(|_| Trouble::Store)?;
+            let write = WriteRequest::builder().delete_request(delete).build();
+            let table = self.name(key.table).to_owned();
+            left.entry(table).or_default().push(write);
+        }
+        // What the service had no room for comes back unprocessed.
+        for attempt in 0..BATCH_ATTEMPTS {
+            let answer = self
+                .client()
+                .batch_write_item()
+                .set_request_items(Some(left))
+                .send()
+                .await
+                .map_err(|error| trouble(&error, "batch write"))?;
+            left = answer.unprocessed_items.unwrap_or_default();
+            if left.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+        }
+        Err(Trouble::Contended)
     }
 }

@@ -58,12 +58,24 @@ impl Store {
         range: &Range,
         now: Timestamp,
     ) -> Result<Page<Item>, Trouble> {
+        let mut page = self.item_page_even_expired(range, None).await?;
+        page.items.retain(|found| item::is_present(found, now));
+        Ok(page)
+    }
+
+    /// One page of raw items, expired or not; of each what is projected, or all.
+    pub(super) async fn item_page_even_expired(
+        &self,
+        range: &Range,
+        projected: Option<&str>,
+    ) -> Result<Page<Item>, Trouble> {
         let mut query = self
             .client()
             .query()
             .table_name(self.name(range.table))
             .consistent_read(true)
             .limit(range.limit)
+            .set_projection_expression(projected.map(str::to_owned))
             .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()));
         query = if range.prefix.is_empty() {
             query.key_condition_expression("pk = :pk")
@@ -88,12 +100,7 @@ impl Store {
             .last_evaluated_key
             .as_ref()
             .and_then(|key| key.get("sk")?.as_s().ok().cloned());
-        let items = answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|found| item::is_present(found, now))
-            .collect();
+        let items = answer.items.unwrap_or_default();
         Ok(Page { items, next })
     }
 

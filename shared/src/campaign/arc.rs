@@ -212,6 +212,12 @@ impl Arc {
     pub fn sort_key(round: u16, number: u32) -> String {
         format!("arc#{round:05}#{number:08}")
     }
+
+    /// Round and number of the arc with this sort key.
+    pub fn of_sort_key(sort_key: &str) -> Option<(u16, u32)> {
+        let (round, number) = sort_key.strip_prefix("arc#")?.split_once('#')?;
+        Some((round.parse().ok()?, number.parse().ok()?))
+    }
 }
 
 impl Stored for Arc {

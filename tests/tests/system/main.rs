@@ -11,6 +11,7 @@ mod backup;
 mod bad_input;
 mod browser;
 mod campaign;
+mod closure;
 mod confirm;
 mod crash;
 mod import;

@@ -1,0 +1,215 @@
+//! The end of an account: everything that is in it, page by page, the account itself last.
+//!
+//! Nothing of it can be reached any more when this begins. A run that is cut short leaves the
+//! account's item, through which the next finds it again and goes on.
+
+use jiff::Timestamp;
+use rundbrief::account::Account;
+use rundbrief::campaign::arc::Arc;
+use rundbrief::id::{CampaignId, ImportId};
+use rundbrief::key::{Key, Table};
+use rundbrief::record::Stored;
+use rundbrief::retention::{Remains, Tally};
+use tokio::time::Instant;
+
+use super::objects;
+use crate::app::{App, Trouble};
+use crate::store::{Page, Range, WriteError};
+
+/// Items per page: of each only key and kind are read.
+const PAGE: usize = 1_000;
+
+/// What a run may still do.
+pub(super) struct Budget {
+    /// Items to delete.
+    pub(super) items: usize,
+    /// When to begin nothing new.
+    pub(super) stop_at: Instant,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.items == 0 || Instant::now() >= self.stop_at
+    }
+}
+
+/// Whether a place is empty now, or the budget was spent before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Done,
+    CutShort,
+}
+
+/// Deletes the account that this key names, with everything in it, as far as the budget goes.
+///
+/// # Errors
+/// When a service does not answer; the next run goes on.
+pub(super) async fn end(
+    app: &App,
+    key: &Key,
+    now: Timestamp,
+    budget: &mut Budget,
+    deleted: &mut Tally,
+) -> Result<Progress, Trouble> {
+    let Some(account) = app.store.get_even_expired::<Account>(key).await? else {
+        return Ok(Progress::Done);
+    };
+    let Some(remains) = Remains::of(&account, now) else {
+        return Ok(Progress::Done);
+    };
+    let mut closure = Closure {
+        app,
+        remains,
+        budget,
+        deleted,
+    };
+    if closure.empty().await? == Progress::CutShort {
+        return Ok(Progress::CutShort);
+    }
+    // The account last: an entry in the list without an account does no harm.
+    app.store.delete_all(&[closure.remains.directory()]).await?;
+    match app.store.delete(key, account.rev).await {
+        Ok(()) => {}
+        Err(WriteError::Conflict) => return Err(Trouble::Contended),
+        Err(WriteError::Trouble(trouble)) => return Err(trouble),
+    }
+    deleted.count(Account::KIND);
+    tracing::info!(account = %account.id, "a closed account is gone");
+    Ok(Progress::Done)
+}
+
+struct Closure<'a> {
+    app: &'a App,
+    remains: Remains,
+    budget: &'a mut Budget,
+    deleted: &'a mut Tally,
+}
+
+impl Closure<'_> {
+    /// Deletes everything but the account and its entry in the list.
+    async fn empty(&mut self) -> Result<Progress, Trouble> {
+        let people: Vec<_> = self.remains.people().collect();
+        for (table, pk) in people {
+            if self.range(table, pk, "").await? == Progress::CutShort {
+                return Ok(Progress::CutShort);
+            }
+        }
+        // What is in a campaign or an import before what names it.
+        for kind in ["campaign", "import"] {
+            let mut range = self.configuration(&format!("{kind}#"));
+            while let Some(page) = self.page(&mut range).await? {
+                for (key, kind) in page.items {
+                    let inside = match kind.as_str() {
+                        "campaign" => self.campaign(&key.sk).await?,
+                        _ => self.import(&key.sk).await?,
+                    };
+                    if inside == Progress::CutShort {
+                        return Ok(Progress::CutShort);
+                    }
+                    self.delete(vec![(key, kind)]).await?;
+                }
+                if page.next.is_none() {
+                    break;
+                }
+            }
+            if self.budget.is_spent() {
+                return Ok(Progress::CutShort);
+            }
+        }
+        for prefix in self.remains.objects() {
+            objects::delete_all(self.app, &prefix).await?;
+        }
+        let configuration = self.remains.configuration();
+        self.range(Table::Main, configuration, "").await
+    }
+
+    async fn campaign(&mut self, sort_key: &str) -> Result<Progress, Trouble> {
+        let Some(id) = named(sort_key).and_then(|id| CampaignId::parse(id).ok()) else {
+            return Ok(Progress::Done);
+        };
+        let pk = self.remains.campaign(&id);
+        let mut arcs = range(Table::Main, pk.clone(), "arc#");
+        while let Some(page) = self.page(&mut arcs).await? {
+            for (key, _) in &page.items {
+                let Some((round, number)) = Arc::of_sort_key(&key.sk) else {
+                    continue;
+                };
+                let ledger = self.remains.ledger(&id, round, number);
+                if self.range(Table::Main, ledger, "").await? == Progress::CutShort {
+                    return Ok(Progress::CutShort);
+                }
+            }
+            self.delete(page.items).await?;
+            if page.next.is_none() {
+                break;
+            }
+        }
+        if self.range(Table::Main, pk, "").await? == Progress::CutShort {
+            return Ok(Progress::CutShort);
+        }
+        let running = self.remains.running(&id);
+        self.app.store.delete_all(&[running]).await?;
+        Ok(Progress::Done)
+    }
+
+    async fn import(&mut self, sort_key: &str) -> Result<Progress, Trouble> {
+        let Some(id) = named(sort_key).and_then(|id| ImportId::parse(id).ok()) else {
+            return Ok(Progress::Done);
+        };
+        let pk = self.remains.import(&id);
+        self.range(Table::Main, pk, "").await
+    }
+
+    /// Deletes a range, but not the account's own item.
+    async fn range(&mut self, table: Table, pk: String, prefix: &str) -> Result<Progress, Trouble> {
+        let mut range = range(table, pk, prefix);
+        while let Some(page) = self.page(&mut range).await? {
+            self.delete(page.items).await?;
+            if page.next.is_none() {
+                return Ok(Progress::Done);
+            }
+        }
+        Ok(Progress::CutShort)
+    }
+
+    /// The next page; `None` when the budget is spent.
+    async fn page(&self, range: &mut Range) -> Result<Option<Page<(Key, String)>>, Trouble> {
+        if self.budget.is_spent() {
+            return Ok(None);
+        }
+        range.limit = i32::try_from(self.budget.items.min(PAGE)).unwrap_or(1);
+        let page = self.app.store.remains(range).await?;
+        range.after.clone_from(&page.next);
+        Ok(Some(page))
+    }
+
+    async fn delete(&mut self, mut items: Vec<(Key, String)>) -> Result<(), Trouble> {
+        items.retain(|(_, kind)| kind != Account::KIND);
+        let (keys, kinds): (Vec<Key>, Vec<String>) = items.into_iter().unzip();
+        self.app.store.delete_all(&keys).await?;
+        self.budget.items = self.budget.items.saturating_sub(keys.len());
+        for kind in kinds {
+            self.deleted.count(&kind);
+        }
+        Ok(())
+    }
+
+    fn configuration(&self, prefix: &str) -> Range {
+        range(Table::Main, self.remains.configuration(), prefix)
+    }
+}
+
+fn range(table: Table, pk: String, prefix: &str) -> Range {
+    Range {
+        table,
+        pk,
+        prefix: prefix.to_owned(),
+        after: None,
+        limit: 1,
+    }
+}
+
+/// What a sort key of the configuration names.
+fn named(sort_key: &str) -> Option<&str> {
+    sort_key.split_once('#').map(|(_, id)| id)
+}

@@ -1,0 +1,325 @@
+//! The end of an account: nobody is served from its closing on, and a month later nothing is left.
+//! What is due one by one is in `retention`.
+
+use std::sync::Arc;
+
+use functions::app::App;
+use functions::retention::{self, Bounds};
+use jiff::{SignedDuration, Timestamp};
+use rundbrief::account::{Account, ApiKey, DirectoryEntry};
+use rundbrief::crypto::{AccountKeyMaterial, PlatformSecrets};
+use rundbrief::entropy::SystemEntropy;
+use rundbrief::id::{AccountId, KeyId};
+use rundbrief::key::Key;
+use rundbrief::page_language::Language;
+use rundbrief::record::Expect;
+use serde_json::{Value, json};
+use tests::{Stored, World};
+
+const SHOP: &str = "closing-shop";
+const BASE: &str = "/accounts/closing-shop";
+
+/// An account with lists, template and setup; answers with its key.
+async fn shop(world: &World) -> String {
+    let made = json!({"id": SHOP, "name": "Schluss GmbH"});
+    let made = world.platform_api().post("/accounts", &made).await;
+    let key = made.expect(201).json()["key"]
+        .as_str()
+        .expect("a key")
+        .to_owned();
+    let known = json!({
+        "imprint": "Schluss GmbH, Gasse 1, Wien", "sender_domains": ["muster.example"],
+    });
+    let changed = world.platform_api().patch(BASE, &known).await;
+    changed.expect(200);
+    let api = world.api_with_key(&key);
+    for (collection, body) in [
+        ("lists", json!({"id": "news", "name": "Neues"})),
+        (
+            "setups",
+            json!({
+                "id": "double", "name": "Anmeldung", "mode": "double", "lists": ["news"],
+                "fields": [], "form_url": "https://schluss.example/",
+            }),
+        ),
+        (
+            "templates",
+            json!({
+                "id": "monthly", "name": "Monatlich", "subject": "Neues",
+                "html": "<p>{{ imprint }}</p><p><a href=\"{{ unsubscribe_url }}\">Ab</a></p>",
+            }),
+        ),
+    ] {
+        let made = api.post(&format!("{BASE}/{collection}"), &body).await;
+        made.expect(201);
+    }
+    let place = format!("{BASE}/dpia");
+    let mut answers = api.get(&place).await.expect(200).json()["answers"].take();
+    for answer in answers.as_object_mut().expect("answers").values_mut() {
+        *answer = json!(false);
+    }
+    let answered = api.put(&place, &json!({"answers": answers})).await;
+    answered.expect(200);
+    key
+}
+
+async fn campaign(api: &tests::api::Api<'_>, id: &str, action: &str, body: &Value) {
+    let draft = json!({
+        "id": id, "name": id, "template": "monthly", "lists": ["news"],
+        "sender": {"name": "Schluss", "email": "news@muster.example"},
+    });
+    let path = format!("{BASE}/campaigns");
+    api.post(&path, &draft).await.expect(201);
+    let acted = api.post(&format!("{path}/{id}/{action}"), body).await;
+    acted.expect(202);
+}
+
+async fn objects(world: &World, kinds: &[&str]) -> usize {
+    let clients = world.clients();
+    let mut count = 0;
+    for kind in kinds {
+        let listed = clients
+            .s3()
+            .list_objects_v2()
+            .bucket(world.endpoint("bucket"))
+            .prefix(format!("{kind}/{SHOP}/"))
+            .send()
+            .await;
+        let Ok(listed) = listed else {
+            panic!("the bucket cannot be listed")
+        };
+        count += listed.contents().len();
+    }
+    count
+}
+
+/// What is kept of the demo account without a term of its own.
+fn of_demo(stored: Stored) -> Vec<((String, String, String), Value)> {
+    let due = ["backup", "backup_part", "deletion_report", "outbox"];
+    let stored = stored.without(&due).0.into_iter();
+    stored
+        .filter(|((_, pk, _), _)| pk.starts_with("A#demo"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left() {
+    let world = World::start().await;
+    let (anna, berta, clara) = (
+        world.person("anna"),
+        world.person("berta"),
+        world.person("clara"),
+    );
+    world.subscribe(&berta).await;
+    let key = shop(&world).await;
+    let api = world.api_with_key(&key);
+    let mut links = Vec::new();
+    for person in [&anna, &clara] {
+        let sign_up = world.sign_up_at(SHOP, "double").email(&person.email);
+        let sent = sign_up.from(world.fresh_client()).send().await;
+        sent.expect_accepted();
+        world.drain().await;
+        links.push(world.only_mail(&person.email).await);
+    }
+    let confirmed = world.confirm(&links[0]).send().await;
+    confirmed.expect_page(200);
+    let file = "email\nimportiert@kunden.example\n";
+    world.keep_private("an address", "importiert@kunden.example");
+    let query = format!("{BASE}/imports?list=news&source=Messe&legal_basis=consent");
+    let csv = Some("text/csv");
+    api.call_with("POST", &query, csv, file.into())
+        .await
+        .expect(202);
+    world.drain().await;
+    campaign(&api, "cmp_sent", "send", &json!({})).await;
+    world.run("campaign").await;
+    world.drain().await;
+    let later =
+        json!({"scheduled_at": (world.now().await + SignedDuration::from_hours(300)).to_string()});
+    campaign(&api, "cmp_planned", "schedule", &later).await;
+    let mails = world.inbox(&anna.email).await;
+    assert_eq!(mails.len(), 2, "the confirmation and the campaign");
+    let left = world.unsubscribe(&mails[1]).send().await;
+    left.expect_page(200);
+    world.run("backup").await;
+    world.drain().await;
+    let before = world.scan_table().await;
+    let ours = before.holding(SHOP);
+    for kind in [
+        "account",
+        "key",
+        "profile",
+        "sign_up",
+        "tombstone",
+        "withdrawal",
+        "unsubscription",
+        "campaign",
+        "control",
+        "content",
+        "arc",
+        "entry",
+        "import",
+        "import_chunk",
+        "backup",
+        "directory",
+    ] {
+        assert!(ours.iter().any(|item| item["kind"] == kind), "no {kind}");
+    }
+    assert!(objects(&world, &["archives"]).await > 3);
+    assert_eq!(objects(&world, &["imports"]).await, 1);
+
+    let closed = api.post(&format!("{BASE}/close"), &json!({})).await;
+    let closed = closed.expect(202).json();
+    let again = api.post(&format!("{BASE}/close"), &json!({})).await;
+    assert_eq!(again.expect(202).json(), closed, "the first time counts");
+    assert!(closed["closed_at"].is_string() && closed["deletion_due_at"].is_string());
+    let form = format!("/signup/{SHOP}/double");
+    assert_eq!(world.get(&form).send().await.status, 404);
+    let late = world
+        .sign_up_at(SHOP, "double")
+        .email("spät@kunden.example");
+    assert_eq!(late.from(world.fresh_client()).send().await.status, 404);
+    assert_eq!(world.confirm(&links[1]).send().await.status, 404);
+    for action in ["send", "schedule"] {
+        let path = format!("{BASE}/campaigns/cmp_planned/{action}");
+        let refused = api.post(&path, &json!({})).await;
+        refused.expect_problem(409, "account_closed");
+    }
+    let list = json!({"name": "Neu"});
+    for api in [world.api_with_key(&key), world.platform_api()] {
+        let refused = api.post(&format!("{BASE}/lists"), &list).await;
+        refused.expect_problem(409, "account_closed");
+        let refused = api.patch(BASE, &json!({"name": "Neu"})).await;
+        refused.expect_problem(409, "account_closed");
+        let refused = api.delete(&format!("{BASE}/lists/news")).await;
+        refused.expect_problem(409, "account_closed");
+        api.get(BASE).await.expect(200);
+        api.get(&format!("{BASE}/subscribers")).await.expect(200);
+    }
+    let planned = api.get(&format!("{BASE}/campaigns/cmp_planned")).await;
+    assert_eq!(planned.expect(200).json()["state"], "cancelled");
+    let more = world.api().post("/accounts/demo/lists", &list).await;
+    more.expect(201);
+
+    // A day before the end it is all there still, but no newer archive.
+    world.skip(SignedDuration::from_hours(27 * 24)).await;
+    world.run("backup").await;
+    world.drain().await;
+    world.run("retention").await;
+    let kept = world.scan_table().await;
+    assert_eq!(api.get(BASE).await.status, 200);
+    let archives = kept.of_kind("backup");
+    assert!(archives.iter().all(|archive| archive["account"] != SHOP));
+    let left = objects(&world, &["archives"]).await;
+    assert_eq!(left, 0, "its last archive had its two weeks");
+    assert!(!kept.holding(SHOP).is_empty());
+
+    world.skip(SignedDuration::from_hours(5 * 24)).await;
+    let report = world.run("retention").await;
+    assert_eq!(report["failed"], 0, "{report}");
+    world.run("retention").await;
+    let after = world.scan_table().await;
+    // Counters of sign-ups per hour are TTL's part, which does not run here; they count nobody.
+    let counts = |item: &&Value| {
+        item["pk"]
+            .as_str()
+            .is_some_and(|pk| pk.starts_with("G#guard#"))
+    };
+    let (counters, left): (Vec<&Value>, _) = after.holding(SHOP).into_iter().partition(counts);
+    assert_eq!(left, Vec::<&Value>::new());
+    let now = world.now().await.as_second();
+    let over = |item: &&Value| item["expires_at"].as_i64().is_some_and(|at| at < now);
+    assert!(counters.iter().all(over), "{counters:?}");
+    for person in [&anna, &clara] {
+        assert_eq!(after.holding(&person.email), Vec::<&Value>::new());
+    }
+    assert_eq!(api.get(BASE).await.status, 401);
+    assert_eq!(world.platform_api().get(BASE).await.status, 404);
+    assert_eq!(world.get(&form).send().await.status, 404);
+    assert_eq!(
+        objects(&world, &["archives", "imports", "exports"]).await,
+        0
+    );
+    // The other account lost nothing.
+    assert!(world.subscriber(&berta.email).await.is_some());
+    assert_eq!(of_demo(kept), of_demo(after));
+    world.drain().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
+    let world = World::start_with(|options| options.demo = false).await;
+    let now: Timestamp = "2027-03-01T10:00:00Z".parse().expect("a time");
+    let app = App::new(
+        world.settings(&[]),
+        Arc::new(move || now),
+        Arc::new(SystemEntropy::new()),
+    );
+    let secrets = PlatformSecrets::parse(&json!({"1": "x".repeat(64)}).to_string());
+    let secrets = secrets.expect("secrets");
+    for (id, gone_at) in [("gone", Some(now)), ("stays", None)] {
+        let id = AccountId::parse(id).expect("an id");
+        let account = Account {
+            id: id.clone(),
+            rev: 2,
+            name: "A".to_owned(),
+            imprint: String::new(),
+            privacy_url: String::new(),
+            language: Language::De,
+            time_zone: "Europe/Vienna".to_owned(),
+            contact: String::new(),
+            sender_domains: Vec::new(),
+            key: AccountKeyMaterial::generate(&secrets, app.entropy.as_ref()),
+            created_at: now,
+            closed_at: gone_at,
+            gone_at,
+        };
+        let entry = DirectoryEntry {
+            id: id.clone(),
+            rev: 1,
+        };
+        let store = &app.store;
+        let place = Key::account(&id);
+        let put = store.put_at(&place, &account, Expect::Absent, now);
+        put.await.expect("stored");
+        let place = Key::directory(&id);
+        let put = store.put_at(&place, &entry, Expect::Absent, now);
+        put.await.expect("stored");
+        for number in 0..23 {
+            let key = ApiKey {
+                id: KeyId::parse(&format!("k{number}")).expect("an id"),
+                rev: 1,
+                name: String::new(),
+                scopes: Vec::new(),
+                secret_hash: String::new(),
+                created_at: now,
+            };
+            let place = Key::api_key(&id, &key.id);
+            let put = store.put_at(&place, &key, Expect::Absent, now);
+            put.await.expect("stored");
+        }
+    }
+    let bounds = Bounds {
+        purge: 5,
+        ..Bounds::default()
+    };
+    let mut left = Vec::new();
+    loop {
+        let report = retention::run(&app, bounds).await.expect("it answers");
+        let stored = world.scan_table().await;
+        let ours = stored.holding("gone\"");
+        left.push(stored.of_kind("key").len() - 23);
+        if report["more"] == json!(false) {
+            assert!(ours.is_empty(), "{ours:?}");
+            break;
+        }
+        assert_eq!(stored.of_kind("account").len(), 2, "it goes last");
+        assert!(left.len() < 10, "{left:?}");
+    }
+    assert_eq!(left, [18, 13, 8, 3, 0]);
+    let stored = world.scan_table().await;
+    assert_eq!(stored.of_kind("key").len(), 23);
+    assert_eq!(stored.of_kind("directory").len(), 1);
+    world.finish().await;
+}
