@@ -265,7 +265,12 @@ async fn what_controller_and_operator_state_stands_in_the_record() {
         ("name", json!(1), "name", "not_a_string"),
         ("purposes", json!([""]), "purposes.0", "empty"),
         ("office", json!({"email": "no address"}), "office.email", ""),
-        ("office", json!({"fax": "1"}), "office", "unknown_member"),
+        (
+            "office",
+            json!({"fax": "1"}),
+            "office.fax",
+            "unknown_member",
+        ),
         ("dpo", json!({}), "dpo.name", "missing"),
         (
             "dpo",
