@@ -280,7 +280,9 @@ async fn an_old_link_still_works_and_forged_ones_never_do() {
         .expect_page(200);
     assert_eq!(state(&world, &anna).await, "unsubscribed");
     // Long after everything of the person but the tombstone is gone: the same page.
-    world.skip(days(60)).await;
+    // The last day is lived through, so that no schedule is behind and fires in between.
+    world.skip(days(59)).await;
+    world.advance("P1D").await;
     world.run("retention").await;
     let before = world.stored().await;
     world
