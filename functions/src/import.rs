@@ -1,15 +1,18 @@
 //! `import`: one chunk of a stored CSV file per message, written as subscribers.
 //!
 //! What a row leads to and how progress is counted is the domain's; here are the reads, the
-//! transactions, and what to do when somebody else was faster.
+//! transactions, and what to do when somebody else was faster. An uploaded file's chunks are found
+//! here first.
 
 mod file;
+mod plan;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rundbrief::account::Account;
+use rundbrief::id::ImportId;
 use rundbrief::import::{Import, ImportChunk, ImportFailure, LIVE_ROWS_PER_BATCH, Row};
 use rundbrief::key::AccountScope;
 use rundbrief::message::{ImportMessage, MESSAGE_VERSION};
@@ -18,7 +21,8 @@ use rundbrief::setup::List;
 use rundbrief::subscriber_file::RowError;
 use serde_json::Value;
 
-pub(crate) use self::file::keep;
+pub(crate) use self::file::{UPLOAD_TIME, beginning, keep, place};
+pub(crate) use self::plan::{queue, write_chunks};
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure, QueueMessage, Verdict};
 use crate::store::WriteError;
@@ -64,6 +68,7 @@ struct Work<'a> {
     account: Account,
     scope: AccountScope,
     message: &'a ImportMessage,
+    number: u32,
     now: Timestamp,
 }
 
@@ -80,11 +85,15 @@ async fn run(app: &App, message: &ImportMessage) -> Result<(), Trouble> {
     let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
         return Ok(());
     };
+    let Some(number) = message.chunk else {
+        return plan::run(app, &account, &scope, &message.import, now).await;
+    };
     let work = Work {
         app,
         account,
         scope,
         message,
+        number,
         now,
     };
     let (import, chunk) = futures::try_join!(work.import(), work.chunk())?;
@@ -122,7 +131,7 @@ impl Work<'_> {
     }
 
     async fn chunk(&self) -> Result<Option<ImportChunk>, Trouble> {
-        let key = ImportChunk::key_of(&self.scope, &self.message.import, self.message.chunk);
+        let key = ImportChunk::key_of(&self.scope, &self.message.import, self.number);
         self.app.store.get(&key, self.now).await
     }
 
@@ -144,29 +153,7 @@ impl Work<'_> {
     }
 
     async fn give_up(&self, why: ImportFailure) -> Result<(), Trouble> {
-        for attempt in 0..ATTEMPTS {
-            let Some(import) = self.import().await? else {
-                return Ok(());
-            };
-            let Some(failed) = import.given_up(why, self.now) else {
-                return Ok(());
-            };
-            let expect = Expect::Revision(import.rev);
-            match self
-                .app
-                .store
-                .put(&self.scope, &failed, expect, self.now)
-                .await
-            {
-                Ok(()) => {
-                    tracing::error!(import = %import.id, ?why, "an import was given up");
-                    return Ok(());
-                }
-                Err(WriteError::Conflict) => pause(attempt).await,
-                Err(WriteError::Trouble(trouble)) => return Err(trouble),
-            }
-        }
-        Err(Trouble::Contended)
+        give_up(self.app, &self.scope, &self.message.import, why, self.now).await
     }
 
     /// Gives every row its outcome.
@@ -276,4 +263,33 @@ impl Work<'_> {
 /// Waits a little longer with each attempt, up to about a second.
 async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(15 << attempt.min(6))).await;
+}
+
+/// Ends an import that cannot go on.
+async fn give_up(
+    app: &App,
+    scope: &AccountScope,
+    import: &ImportId,
+    why: ImportFailure,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let key = scope.configuration(Import::KIND, import.as_str());
+    for attempt in 0..ATTEMPTS {
+        let Some(import) = app.store.get::<Import>(&key, now).await? else {
+            return Ok(());
+        };
+        let Some(failed) = import.given_up(why, now) else {
+            return Ok(());
+        };
+        let expect = Expect::Revision(import.rev);
+        match app.store.put(scope, &failed, expect, now).await {
+            Ok(()) => {
+                tracing::error!(import = %import.id, ?why, "an import was given up");
+                return Ok(());
+            }
+            Err(WriteError::Conflict) => pause(attempt).await,
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Contended)
 }

@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ImportId, ListId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::person::LegalBasis;
-use crate::record::{Expect, Record, Stored, Transaction};
+use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::subscriber_file::{Layout, Outcome};
 
 mod chunk;
 mod decision;
+mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub use chunk::{Batch, ImportChunk, LIVE_ROWS_PER_BATCH, Row, Run};
 pub use decision::{Decision, SkipReason, decide};
+pub use upload::Upload;
 
 /// Longest source in characters (engineering).
 pub const MAX_SOURCE_CHARACTERS: usize = 200;
@@ -279,6 +281,9 @@ pub struct Import {
     /// When it was finished or given up.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
+    /// How its file comes, where it did not come with the request.
+    #[serde(default)]
+    pub upload: Option<Upload>,
 }
 
 /// What is asked for.
@@ -297,6 +302,59 @@ pub struct ImportRequest {
 }
 
 impl Import {
+    /// An import whose file of so many octets is to be uploaded, started, and read then.
+    pub fn awaiting(request: ImportRequest, octets: u32) -> Self {
+        Self {
+            id: request.id,
+            rev: 1,
+            provenance: request.provenance,
+            list: request.list,
+            dry_run: request.dry_run,
+            created_at: request.now,
+            layout: Layout::none(),
+            chunks: 0,
+            chunks_closed: 0,
+            tally: Tally::default(),
+            state: ImportState::Queued,
+            failure: None,
+            ended_at: None,
+            upload: Some(Upload::of(octets, request.now)),
+        }
+    }
+
+    /// The import once its file is there and may be read: `header` is its header row's layout.
+    pub fn started(&self, header: Layout, now: Timestamp) -> Option<Self> {
+        let upload = self.upload.as_ref()?.started(now)?;
+        Some(Self {
+            rev: self.rev + 1,
+            layout: header,
+            upload: Some(upload),
+            ..self.clone()
+        })
+    }
+
+    /// The import once its uploaded file was read through, with its chunks. The same file gives
+    /// the same chunks however often it is read.
+    pub fn planned(&self, scope: &AccountScope, file: &[u8]) -> Option<(Self, Vec<ImportChunk>)> {
+        let upload = self.upload.as_ref()?.planned()?;
+        let mut layout = self.layout.clone();
+        layout.find_chunks(file);
+        let request = ImportRequest {
+            id: self.id.clone(),
+            provenance: self.provenance.clone(),
+            list: self.list.clone(),
+            dry_run: self.dry_run,
+            now: self.created_at,
+        };
+        let (import, chunks) = Self::of_file(scope, request, layout, file);
+        let import = Self {
+            rev: self.rev + 1,
+            upload: Some(upload),
+            ..import
+        };
+        Some((import, chunks))
+    }
+
     /// An import of `file` with its chunks.
     ///
     /// Which rows repeat an address is settled here, where all rows are seen: the first readable
@@ -341,6 +399,7 @@ impl Import {
             },
             failure: None,
             ended_at: chunks.is_empty().then_some(request.now),
+            upload: None,
         };
         (import, chunks)
     }
@@ -417,5 +476,16 @@ impl Stored for Import {
 
     fn revision(&self) -> u64 {
         self.rev
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.upload.as_ref()?.gives_up_at()
+    }
+
+    fn due(&self) -> Option<Due> {
+        self.expires_at().map(|at| Due {
+            work: DueWork::Expire,
+            at,
+        })
     }
 }

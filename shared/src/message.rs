@@ -88,14 +88,14 @@ messages! {
         arc: u32,
     }
 
-    /// Read one chunk of an import's lines.
+    /// Read one chunk of an import's lines, or first of all find the chunks.
     ImportMessage {
         /// Whose import.
         account: AccountId,
         /// Which one.
         import: ImportId,
-        /// The chunk's number, from 0.
-        chunk: u32,
+        /// The chunk's number, from 0; none for an uploaded file whose chunks are not known.
+        chunk: Option<u32>,
     }
 
     /// Write one partition of an account's archive of one day.

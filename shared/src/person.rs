@@ -103,6 +103,14 @@ pub enum LegalBasis {
 }
 
 impl LegalBasis {
+    /// The names used on the wire.
+    pub const NAMES: [&str; 4] = [
+        "consent",
+        "soft_opt_in_AT_174_4",
+        "soft_opt_in_DE_7_3",
+        "transactional",
+    ];
+
     /// Reads the name used on the wire.
     pub fn parse(name: &str) -> Option<Self> {
         match name {

@@ -27,6 +27,8 @@ pub enum Store {
     Operator,
     /// A list.
     List,
+    /// The identifier of a list that was deleted, so that it is not given out again.
+    RetiredList,
     /// A declared field.
     Field,
     /// A sign-up setup.
@@ -173,7 +175,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -181,6 +183,7 @@ impl Store {
         Self::Dpia,
         Self::Operator,
         Self::List,
+        Self::RetiredList,
         Self::Field,
         Self::Setup,
         Self::Interest,
@@ -268,6 +271,7 @@ impl Store {
             | Self::Processing
             | Self::Dpia
             | Self::List
+            | Self::RetiredList
             | Self::Field
             | Self::Setup
             | Self::Interest
@@ -310,6 +314,7 @@ impl Store {
             | Self::Directory
             | Self::Processing
             | Self::Dpia
+            | Self::RetiredList
             | Self::Withdrawal
             | Self::Tombstone
             | Self::SignUp
@@ -346,6 +351,7 @@ impl Store {
             }
             Self::Directory
             | Self::Operator
+            | Self::RetiredList
             | Self::Outbox
             | Self::Archive
             | Self::ArchivePart
@@ -369,6 +375,7 @@ impl Store {
             Self::Dpia => &["dpia"],
             Self::Operator => &["operator"],
             Self::List => &["list"],
+            Self::RetiredList => &["retired_list"],
             Self::Field => &["field"],
             Self::Setup => &["setup"],
             Self::Interest => &["interest"],

@@ -13,6 +13,7 @@ use crate::import::{Import, ImportChunk};
 use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
+use crate::setup::List;
 use crate::sign_up::SignUp;
 
 /// Something with a place, a revision and perhaps an end.
@@ -114,6 +115,8 @@ pub enum Record {
     Arc(Box<Arc>),
     /// Names a running campaign.
     Running(Running),
+    /// A list that people subscribe to.
+    List(Box<List>),
     /// An import of subscribers.
     Import(Box<Import>),
     /// Some rows of an import and what became of them.
@@ -134,6 +137,7 @@ macro_rules! each_record {
             Record::Content($record) => $body,
             Record::Arc($record) => $body,
             Record::Running($record) => $body,
+            Record::List($record) => $body,
             Record::Import($record) => $body,
             Record::ImportChunk($record) => $body,
         }

@@ -2,6 +2,7 @@
 //!
 //! Reading what a visitor sent against a setup is `form`'s part.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::sha256_hex;
@@ -130,6 +131,18 @@ pub struct List {
     pub rev: u64,
     /// What subscribers read.
     pub name: String,
+}
+
+/// A list's identifier that was used once and is never given out again: people's consents and
+/// evidence name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredList {
+    /// The identifier.
+    pub id: ListId,
+    /// 1: written once.
+    pub rev: u64,
+    /// Since when.
+    pub retired_at: Timestamp,
 }
 
 /// An interest that forms of an account can offer.
@@ -334,6 +347,18 @@ impl Stored for Setup {
 
 impl Stored for List {
     const KIND: &'static str = "list";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.configuration(Self::KIND, self.id.as_str())
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+}
+
+impl Stored for RetiredList {
+    const KIND: &'static str = "retired_list";
 
     fn key(&self, scope: &AccountScope) -> Key {
         scope.configuration(Self::KIND, self.id.as_str())

@@ -25,6 +25,11 @@ pub use report::{Outcome, ReportRow, guard_formula, write_report};
 
 /// Longest file that the API takes itself (DESIGN 9); larger ones are uploaded to S3.
 pub const MAX_FILE_OCTETS: usize = 4 * 1024 * 1024;
+/// Longest file that can be uploaded: a million subscribers in a line of 64 octets each; the
+/// function that finds its chunks holds it in memory.
+pub const MAX_UPLOAD_OCTETS: u32 = 64 * 1024 * 1024;
+/// As much of a file's beginning as is read for its header row.
+pub const HEADER_OCTETS: u32 = 64 * 1024;
 /// Rows of one queue message: 500 rows of 25-item batches are some 20 calls, seconds.
 pub const ROWS_PER_CHUNK: u32 = 500;
 /// Longest cell: 50 advertising criteria of 80 characters. Longer ones come from a quote
@@ -164,21 +169,52 @@ impl Layout {
         if file.len() > MAX_FILE_OCTETS {
             return Err(InvalidFile::TooLong);
         }
-        let text_start = if file.starts_with(b"\xef\xbb\xbf") {
-            3
-        } else {
-            0
-        };
-        let text = &file[text_start..];
+        let mut layout = Self::of_header(file, declared)?;
+        layout.find_chunks(file);
+        Ok(layout)
+    }
+
+    /// Reads the header row alone, from a file's beginning; no rows and no chunks yet.
+    ///
+    /// # Errors
+    /// When the file cannot be taken.
+    pub fn of_header(file: &[u8], declared: &[Field]) -> Result<Self, InvalidFile> {
+        let text = &file[text_start(file)..];
         let delimiter = detect_delimiter(text);
         let mut reader = reader(text, delimiter);
         let mut record = csv::ByteRecord::new();
         if !matches!(reader.read_byte_record(&mut record), Ok(true)) {
             return Err(InvalidFile::Empty);
         }
-        let columns = read_header(&record, declared)?;
+        Ok(Self {
+            delimiter,
+            columns: read_header(&record, declared)?,
+            rows: 0,
+            chunks: Vec::new(),
+        })
+    }
+
+    /// Of a file that is not there yet.
+    pub fn none() -> Self {
+        Self {
+            delimiter: b',',
+            columns: Vec::new(),
+            rows: 0,
+            chunks: Vec::new(),
+        }
+    }
+
+    /// Counts the rows behind the header row and finds the chunks.
+    pub fn find_chunks(&mut self, file: &[u8]) {
+        let text_start = text_start(file);
+        let text = &file[text_start..];
+        let mut reader = reader(text, self.delimiter);
+        let mut record = csv::ByteRecord::new();
+        if !matches!(reader.read_byte_record(&mut record), Ok(true)) {
+            return;
+        }
         let position = |reader: &csv::Reader<&[u8]>| {
-            // The file has at most MAX_FILE_OCTETS, so positions fit.
+            // Positions are those of bytes in memory, so they fit.
             text_start + usize::try_from(reader.position().byte()).unwrap_or(text.len())
         };
         let mut chunks: Vec<Chunk> = Vec::new();
@@ -201,12 +237,7 @@ impl Layout {
             rows += 1;
             start = end;
         }
-        Ok(Self {
-            delimiter,
-            columns,
-            rows,
-            chunks,
-        })
+        (self.rows, self.chunks) = (rows, chunks);
     }
 
     /// The columns in the file's order.
@@ -378,6 +409,15 @@ fn column_of(name: &str, declared: &[Field]) -> Option<Column> {
 
 /// Comma, or semicolon where the header line has more of them: German spreadsheets write
 /// semicolons, because the comma is their decimal point.
+/// Where the text begins: behind a byte order mark.
+fn text_start(file: &[u8]) -> usize {
+    if file.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    }
+}
+
 fn detect_delimiter(text: &[u8]) -> u8 {
     let header = text
         .split(|octet| matches!(octet, b'\r' | b'\n'))

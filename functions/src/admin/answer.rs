@@ -42,6 +42,7 @@ pub(super) struct Refused {
     problem: Problem,
     errors: Vec<FieldError>,
     id: Option<String>,
+    choices: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Refused {
@@ -77,6 +78,18 @@ impl Refused {
         }
     }
 
+    /// Says under a name what could have been sent instead.
+    pub(super) fn with_choices(
+        self,
+        name: &'static str,
+        choices: &'static [&'static str],
+    ) -> Self {
+        Self {
+            choices: Some((name, choices)),
+            ..self
+        }
+    }
+
     /// Names what the refusal is about.
     pub(super) fn about(problem: Problem, id: String) -> Self {
         Self {
@@ -92,6 +105,7 @@ impl From<Problem> for Refused {
             problem,
             errors: Vec::new(),
             id: None,
+            choices: None,
         }
     }
 }
@@ -122,10 +136,15 @@ impl IntoResponse for Refused {
             Body::Text(text) => text,
             _ => String::new(),
         };
-        if let Some(id) = self.id
+        if (self.id.is_some() || self.choices.is_some())
             && let Ok(mut value) = serde_json::from_str::<Value>(&text)
         {
-            value["id"] = id.into();
+            if let Some(id) = self.id {
+                value["id"] = id.into();
+            }
+            if let Some((name, choices)) = self.choices {
+                value[name] = choices.into();
+            }
             text = value.to_string();
         }
         if self.problem.status == StatusCode::UNAUTHORIZED {

@@ -1,10 +1,12 @@
-//! `imports`: takes a CSV file with its provenance, says how far it is, hands out the report.
+//! `imports`: takes a CSV file with its provenance, or a place to upload one to, says how far it is, hands out the report.
 //!
 //! The rows are worked on by the function `import`, chunk by chunk.
 
+mod upload;
+
 use axum::Router;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, StatusCode, Uri, header};
 use rundbrief::account::Scope;
@@ -13,8 +15,8 @@ use rundbrief::import::{
     ClaimedProvenance, Import, ImportChunk, ImportFailure, ImportRequest, Provenance,
 };
 use rundbrief::key::Table;
-use rundbrief::message::{ImportMessage, MESSAGE_VERSION};
-use rundbrief::record::{Expect, Record, Stored, Transaction};
+use rundbrief::person::LegalBasis;
+use rundbrief::record::{Expect, Stored};
 use rundbrief::setup::{Field, List};
 use rundbrief::subscriber_file::{InvalidFile, Layout, MAX_FILE_OCTETS, write_report};
 use rundbrief::time::ShownInstant;
@@ -27,16 +29,11 @@ use super::listing::{Parameters, Window, listed};
 use crate::app::Trouble;
 use crate::import;
 use crate::problem::Problem;
-use crate::settings::InvalidSetting;
 use crate::store::Range;
 
 const PATH: &str = "imports";
 /// Chunks of one page of a report: 50,000 rows are some 2 MB; an answer may have 6 MB.
 const REPORT_CHUNKS: i32 = 100;
-/// Chunks of one transaction; each holds at most 500 row numbers.
-const CHUNKS_PER_TRANSACTION: usize = 50;
-/// Messages put into the queue at a time.
-const MESSAGES_AT_ONCE: usize = 16;
 /// What the query may say; a misspelt `proof` must not get lost.
 const PARAMETERS: [&str; 6] = [
     "list",
@@ -52,10 +49,18 @@ pub(super) fn routes() -> Router {
         .route("/accounts/{account}/imports", get(list).post(create))
         .route("/accounts/{account}/imports/{id}", get(read))
         .route("/accounts/{account}/imports/{id}/report", get(report))
+        .route(
+            "/accounts/{account}/imports/{id}/start",
+            post(upload::start),
+        )
 }
 
 async fn create(access: Access, uri: Uri, sent: Sent) -> Answer {
     let desk = access.with(Scope::Write)?;
+    if upload::is_asked_for(sent.content_type.as_deref()) {
+        let request = asked(&desk, &uri).await?;
+        return upload::promise(&desk, request, &sent).await;
+    }
     if !is_csv(sent.content_type.as_deref()) {
         return Err(Problem::UNSUPPORTED_TYPE.into());
     }
@@ -63,32 +68,12 @@ async fn create(access: Access, uri: Uri, sent: Sent) -> Answer {
         return Err(Problem::TOO_LARGE.into());
     }
     let request = asked(&desk, &uri).await?;
-    let declared: Vec<Field> = desk
-        .app
-        .store
-        .all(&desk.scope.configuration_partition(), "field#", desk.now)
-        .await?;
-    let layout = Layout::of_file(&sent.bytes, &declared).map_err(refused)?;
+    let layout = Layout::of_file(&sent.bytes, &declared(&desk).await?).map_err(refused)?;
     let (taken, chunks) = Import::of_file(&desk.scope, request, layout, &sent.bytes);
     import::keep(&desk.app, &desk.account.id, &taken.id, sent.bytes.to_vec()).await?;
     write(&desk, &taken, &chunks).await?;
-    if let Err(trouble) = queue(&desk, &taken).await {
-        // Nobody was promised this import: what is queued of it must not go on.
-        let failed = taken.given_up(ImportFailure::NotQueued, desk.now);
-        if let Some(failed) = failed {
-            let expect = Expect::Revision(taken.rev);
-            let put = desk.app.store.put(&desk.scope, &failed, expect, desk.now);
-            if put.await.is_err() {
-                tracing::warn!(import = %taken.id, "an import that was not queued could not be given up");
-            }
-        }
-        return Err(trouble.into());
-    }
-    let mut response = answer_json(StatusCode::ACCEPTED, &show(&desk, &taken));
-    if let Ok(location) = HeaderValue::from_str(&desk.path(PATH, taken.id.as_str())) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    queue(&desk, &taken).await?;
+    Ok(accepted(&desk, &taken, &show(&desk, &taken)))
 }
 
 /// `text/csv`, in UTF-8 if it says so at all.
@@ -161,7 +146,13 @@ async fn asked(desk: &Desk, uri: &Uri) -> Result<ImportRequest, Refused> {
                 more.into_iter()
                     .map(|(field, code)| (field.to_owned(), code)),
             );
-            Err(Refused::fields(problems))
+            let basis = problems.iter().any(|(field, _)| field == "legal_basis");
+            let refused = Refused::fields(problems);
+            Err(if basis {
+                refused.with_choices("legal_bases", &LegalBasis::NAMES)
+            } else {
+                refused
+            })
         }
     }
 }
@@ -181,17 +172,7 @@ fn refused(invalid: InvalidFile) -> Refused {
 
 /// Chunks first: an import that can be read is complete.
 async fn write(desk: &Desk, taken: &Import, chunks: &[ImportChunk]) -> Result<(), Refused> {
-    for some in chunks.chunks(CHUNKS_PER_TRANSACTION) {
-        let mut transaction = Transaction::default();
-        for chunk in some {
-            let record = Record::ImportChunk(Box::new(chunk.clone()));
-            transaction.put(record, Expect::Absent);
-        }
-        desk.app
-            .store
-            .commit(&desk.scope, &transaction, desk.now)
-            .await?;
-    }
+    import::write_chunks(&desk.app, &desk.scope, chunks, desk.now).await?;
     desk.app
         .store
         .put(&desk.scope, taken, Expect::Absent, desk.now)
@@ -199,27 +180,37 @@ async fn write(desk: &Desk, taken: &Import, chunks: &[ImportChunk]) -> Result<()
     Ok(())
 }
 
-async fn queue(desk: &Desk, taken: &Import) -> Result<(), Trouble> {
-    let setting = InvalidSetting("IMPORT_QUEUE_URL");
-    let url = desk
-        .app
-        .settings
-        .import_queue_url
-        .as_deref()
-        .ok_or(setting)?;
-    let messages: Vec<ImportMessage> = (0..taken.chunks)
-        .map(|chunk| ImportMessage {
-            v: MESSAGE_VERSION,
-            account: desk.account.id.clone(),
-            import: taken.id.clone(),
-            chunk,
-        })
-        .collect();
-    for some in messages.chunks(MESSAGES_AT_ONCE) {
-        let sent = some.iter().map(|message| desk.app.enqueue(url, message));
-        futures::future::try_join_all(sent).await?;
+/// Puts an import's messages into the queue, or gives it up: nobody was promised it then, and
+/// what is queued of it must not go on.
+async fn queue(desk: &Desk, taken: &Import) -> Result<(), Refused> {
+    let Err(trouble) = import::queue(&desk.app, &desk.account.id, taken).await else {
+        return Ok(());
+    };
+    if let Some(failed) = taken.given_up(ImportFailure::NotQueued, desk.now) {
+        let expect = Expect::Revision(taken.rev);
+        let put = desk.app.store.put(&desk.scope, &failed, expect, desk.now);
+        if put.await.is_err() {
+            tracing::warn!(import = %taken.id, "an import that was not queued could not be given up");
+        }
     }
-    Ok(())
+    Err(trouble.into())
+}
+
+/// The account's own fields.
+pub(super) async fn declared(desk: &Desk) -> Result<Vec<Field>, Trouble> {
+    desk.app
+        .store
+        .all(&desk.scope.configuration_partition(), "field#", desk.now)
+        .await
+}
+
+/// `202` with where it is.
+pub(super) fn accepted(desk: &Desk, import: &Import, shown: &Value) -> Response {
+    let mut response = answer_json(StatusCode::ACCEPTED, shown);
+    if let Ok(location) = HeaderValue::from_str(&desk.path(PATH, import.id.as_str())) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 fn show(desk: &Desk, import: &Import) -> Value {
@@ -236,6 +227,7 @@ fn show(desk: &Desk, import: &Import) -> Value {
         "sendable": import.provenance.is_sendable(),
         "warnings": import.provenance.warning().into_iter().collect::<Vec<_>>(),
         "dry_run": import.dry_run,
+        "upload": import.upload.as_ref().map(upload::show),
         "created_at": ShownInstant(import.created_at),
         "ended_at": import.ended_at.map(ShownInstant),
         "rows": import.layout.rows(),

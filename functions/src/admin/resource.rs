@@ -68,6 +68,22 @@ pub(super) trait Resource: Stored + Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Stores a new one.
+    fn store_new(&self, desk: &Desk) -> impl Future<Output = Result<(), Refused>> + Send {
+        async {
+            let put = desk
+                .app
+                .store
+                .put(&desk.scope, self, Expect::Absent, desk.now);
+            Ok(put.await?)
+        }
+    }
+
+    /// What must be written before it is deleted.
+    fn retire(&self, _desk: &Desk) -> impl Future<Output = Result<(), Refused>> + Send {
+        async { Ok(()) }
+    }
+
     /// Whether something else depends on it.
     fn is_used(&self, _desk: &Desk) -> impl Future<Output = Result<bool, Refused>> + Send {
         async { Ok(false) }
@@ -177,10 +193,7 @@ async fn checked<R: Resource>(desk: &Desk, sent: Object, record: Option<R>) -> R
 async fn create<R: Resource>(access: Access, sent: Sent) -> Answer {
     let desk = access.with(R::WRITE)?;
     let record: R = new_from(&desk, &sent).await?;
-    desk.app
-        .store
-        .put(&desk.scope, &record, Expect::Absent, desk.now)
-        .await?;
+    record.store_new(&desk).await?;
     Ok(created(
         &desk.path(R::PATH, &record.id()),
         &etag(record.revision()),
@@ -244,6 +257,7 @@ async fn remove<R: Resource>(access: Access) -> Answer {
         if record.is_used(&desk).await? {
             return Err(IN_USE.into());
         }
+        record.retire(&desk).await?;
         let key = key::<R>(&desk, &id);
         match desk.app.store.delete(&key, record.revision()).await {
             Ok(()) => return Ok(gone()),

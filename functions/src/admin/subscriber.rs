@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
 use rundbrief::id::{Partition, PersonKey};
-use rundbrief::person::{Person, Profile, Unsubscription, Withdrawal};
+use rundbrief::person::{ImportedConsent, Person, Profile, Unsubscription, Withdrawal};
 use rundbrief::setup::BUILT_IN_FIELDS;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::ShownInstant;
@@ -167,6 +167,13 @@ async fn read(access: Access) -> Answer {
     shown(&person)
 }
 
+/// What an import said of a consent.
+fn show_import(said: &ImportedConsent) -> Value {
+    let mut shown = json!(said);
+    shown["at"] = json!(ShownInstant(said.at));
+    shown
+}
+
 /// What proves a person's consent, also when the profile is gone already.
 async fn evidence(access: Access) -> Answer {
     let desk = access.with(Scope::Read)?;
@@ -201,6 +208,7 @@ async fn evidence(access: Access) -> Answer {
             .profile
             .iter()
             .flat_map(|profile| &profile.provenance)
+            .map(show_import)
             .collect::<Vec<_>>(),
         "signups": sign_ups.iter().map(sign_up::show).collect::<Vec<_>>(),
         "unsubscriptions": unsubscriptions

@@ -138,6 +138,7 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         Record::Content(record) => item::item(&key, record.as_ref()),
         Record::Arc(record) => item::item(&key, record.as_ref()),
         Record::Running(record) => item::item(&key, record),
+        Record::List(record) => item::item(&key, record.as_ref()),
         Record::Import(record) => item::item(&key, record.as_ref()),
         Record::ImportChunk(record) => item::item(&key, record.as_ref()),
     }

@@ -296,22 +296,23 @@ fn consent_from_before_a_withdrawal_is_void_and_later_consent_is_not() {
     }
 }
 
+/// Who is there, what the import says, and what comes of it: on the list, sendable, the
+/// report's code, how many imports the person's record names.
+type Case = (
+    &'static str,
+    Option<bool>,
+    (LegalBasis, Option<Date>, Option<&'static str>),
+    (bool, bool, Option<&'static str>, usize),
+);
+
 #[test]
 fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come() {
     let file = "email\nerika@x.example\n";
     let day = Some(date(2026, 3, 1));
     let news = ListId::parse("news").unwrap();
-    // Who is there, what the import says, and what comes of it: on the list, sendable, the
-    // report's code, how many imports the person's record names.
-    type Row = (
-        &'static str,
-        Option<bool>,
-        (LegalBasis, Option<Date>, Option<&'static str>),
-        (bool, bool, Option<&'static str>, usize),
-    );
     let consent = LegalBasis::Consent;
     let missing = Some(PROOF_MISSING);
-    let table: [Row; 11] = [
+    let table: [Case; 11] = [
         (
             "new",
             None,

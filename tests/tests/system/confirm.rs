@@ -127,6 +127,7 @@ async fn a_link_is_good_until_a_millisecond_before_its_expiry() {
         world.subscriber(&anna.email).await.is_some(),
         "expiry is gone"
     );
+    world.drain().await;
     world.finish().await;
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::{Answer, World};
 
 mod proof;
+mod upload;
 
 const GOOD: &str = "list=news&source=Messe+Wien&legal_basis=consent\
                     &consented_on=2026-03-01&proof=Formular+17";
@@ -350,6 +351,13 @@ async fn what_cannot_be_taken_is_refused_before_anything_is_stored() {
             .collect();
         assert_eq!(refused.json()["errors"], json!(expected), "{query} {file}");
         assert!(!refused.text().contains("x.example"));
+        let names = if problems.iter().any(|(field, _)| *field == "legal_basis") {
+            let soft = ["soft_opt_in_AT_174_4", "soft_opt_in_DE_7_3"];
+            json!(["consent", soft[0], soft[1], "transactional"])
+        } else {
+            Value::Null
+        };
+        assert_eq!(refused.json()["legal_bases"], names);
     }
     let refused = post(&world, GOOD, b"e\xffmail\n".to_vec()).await;
     assert_eq!(
@@ -365,7 +373,7 @@ async fn what_cannot_be_taken_is_refused_before_anything_is_stored() {
         None,
         Some("text/plain"),
         Some("text/csv; charset=latin1"),
-        Some("application/json"),
+        Some("application/xml"),
     ] {
         let refused = world
             .api()

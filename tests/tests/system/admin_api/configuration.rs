@@ -344,6 +344,46 @@ async fn a_setup_that_could_not_work_is_refused() {
 }
 
 #[tokio::test]
+async fn a_list_that_a_campaign_names_stays_and_a_deleted_ones_id_is_never_used_again() {
+    let world = World::start().await;
+    let api = world.api();
+    let list = json!({"id": "golf", "name": "Golf"});
+    let lists = format!("{DEMO}/lists");
+    api.post(&lists, &list).await.expect(201);
+    api.post(&lists, &list)
+        .await
+        .expect_problem(409, "conflict");
+    let template = api
+        .post(&format!("{DEMO}/templates"), &template())
+        .await
+        .expect(201)
+        .json();
+    let campaign = json!({
+        "id": "mai", "name": "Mai", "template": template["id"], "lists": ["golf"],
+        "sender": {"name": "Muster GmbH", "email": "news@muster.example"},
+    });
+    let campaigns = format!("{DEMO}/campaigns");
+    api.post(&campaigns, &campaign).await.expect(201);
+    let golf = format!("{lists}/golf");
+    api.delete(&golf).await.expect_problem(409, "in_use");
+    let plan = json!({"scheduled_at": "2099-01-01T10:00:00", "time_zone": "Europe/Vienna"});
+    api.post(&format!("{campaigns}/mai/schedule"), &plan)
+        .await
+        .expect(202);
+    api.delete(&golf).await.expect_problem(409, "in_use");
+    api.post(&format!("{campaigns}/mai/cancel"), &json!({}))
+        .await
+        .expect(202);
+    world.drain().await;
+    api.delete(&golf).await.expect(204);
+    api.get(&golf).await.expect(404);
+    let again = api.post(&lists, &list).await;
+    again.expect_problem(409, "id_was_used");
+    assert_eq!(api.all(&lists).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_a_setup_uses_cannot_be_deleted_and_built_in_fields_cannot_be_declared() {
     let world = World::start().await;
     let api = world.api();
