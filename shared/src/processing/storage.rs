@@ -106,6 +106,10 @@ pub(super) const fn name(store: Store) -> Both {
             "The processor's statements",
         ),
         Store::List => ("Listen", "Lists"),
+        Store::RetiredList => (
+            "Kennungen gelöschter Listen",
+            "Identifiers of deleted lists",
+        ),
         Store::Field => ("Eigene Felder", "Declared fields"),
         Store::Setup => ("Anmeldeverfahren", "Sign-up setups"),
         Store::Interest => ("Interessen", "Interests"),
