@@ -79,11 +79,7 @@ impl Refused {
     }
 
     /// Says under a name what could have been sent instead.
-    pub(super) fn with_choices(
-        self,
-        name: &'static str,
-        choices: &'static [&'static str],
-    ) -> Self {
+    pub(super) fn with_choices(self, name: &'static str, choices: &'static [&'static str]) -> Self {
         Self {
             choices: Some((name, choices)),
             ..self

@@ -129,7 +129,14 @@ async fn consent_without_proof_is_imported_and_mailed_only_once_the_proof_has_co
     assert_eq!(imports[1], said);
     // The record itself says it, without the import: an archive holds the record only.
     let stored = profile(&world, &anna.email).await.expect("stored");
-    for name in ["import", "list", "source", "legal_basis", "consented_on", "proof"] {
+    for name in [
+        "import",
+        "list",
+        "source",
+        "legal_basis",
+        "consented_on",
+        "proof",
+    ] {
         assert_eq!(stored["provenance"][1][name], said[name], "{name}");
     }
 
