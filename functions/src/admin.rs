@@ -8,6 +8,7 @@ mod answer;
 mod backups;
 mod body;
 mod campaign;
+mod certificate;
 mod dpia;
 mod field;
 mod idempotency;
@@ -104,6 +105,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(sender_domains::routes())
         .merge(backups::routes())
         .merge(campaign::routes())
+        .merge(certificate::routes())
         .merge(key::routes())
         .merge(field::routes())
         .merge(list::routes())

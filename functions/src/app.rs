@@ -2,22 +2,28 @@
 //!
 //! Made once per process; holds no state that a second process would miss.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::crypto::{GuardKey, KeySecret, PlatformSecrets};
 use rundbrief::entropy::Entropy;
+use rundbrief::evidence::document::Document;
 use rundbrief::id::AccountId;
-use rundbrief::key::AccountScope;
+use rundbrief::key::{AccountScope, Key};
 use rundbrief::message::Message;
+use rundbrief::record::{Expect, Stored};
 use rundbrief::token::TokenSealer;
 use tokio::sync::OnceCell;
 
 use crate::aws::Clients;
 use crate::settings::{InvalidSetting, Settings};
-use crate::store::Store;
+use crate::store::{Store, WriteError};
+
+/// Documents that a process remembers to have kept.
+const KEPT_DOCUMENTS: usize = 1_000;
 
 /// Where a handler's time comes from: the system's clock, or the one-machine platform's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -35,6 +41,7 @@ pub struct App {
     clock: Clock,
     keys: OnceCell<Keys>,
     platform_key_hash: OnceCell<String>,
+    kept_documents: Mutex<HashSet<Key>>,
 }
 
 /// What is derived from the platform's secret.
@@ -102,6 +109,7 @@ impl App {
             clock,
             keys: OnceCell::new(),
             platform_key_hash: OnceCell::new(),
+            kept_documents: Mutex::new(HashSet::new()),
         }
     }
 
@@ -137,6 +145,39 @@ impl App {
                 })
             })
             .await
+    }
+
+    /// Keeps a document that evidence is about to name; once per process and document.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn keep_document(
+        &self,
+        scope: &AccountScope,
+        document: Document,
+        now: Timestamp,
+    ) -> Result<(), Trouble> {
+        let key = document.key(scope);
+        if self.kept_documents().contains(&key) {
+            return Ok(());
+        }
+        match self.store.put(scope, &document, Expect::Absent, now).await {
+            // It was there: it is named after its words, so it is the same.
+            Ok(()) | Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+        let mut kept = self.kept_documents();
+        if kept.len() >= KEPT_DOCUMENTS {
+            kept.clear();
+        }
+        kept.insert(key);
+        Ok(())
+    }
+
+    fn kept_documents(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
+        self.kept_documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hash of the key that may create accounts; fetched at first use.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use rundbrief::consent::{self, Confirmation};
+use rundbrief::consent::{self, Confirmation, Press};
+use rundbrief::evidence::Entry;
 use rundbrief::page_language::Language;
 use rundbrief::setup::Setup;
 use rundbrief::sign_up::{SignUp, SignUpState};
@@ -120,13 +121,15 @@ async fn press(
     let Some(ip) = visitor::client_ip(request) else {
         return Err(Trouble::Damaged);
     };
+    let entry = Entry::generate(now, app.entropy.as_ref());
     for _ in 0..ATTEMPTS {
         let Some(found) = find(app, request, now).await? else {
             return Ok(None);
         };
         let scope = &found.linked.scope;
         let person = app.store.person(scope, found.sign_up.person, now).await?;
-        match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, ip, now) {
+        let by = Press { ip, entry, now };
+        match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by) {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
             Ok(Confirmation::Complete(transaction)) => {

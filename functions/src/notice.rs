@@ -15,12 +15,15 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::address::EmailAddress;
+use rundbrief::evidence::document::{Document, Subject};
+use rundbrief::evidence::{Entry, Statement};
 use rundbrief::guard::ADDRESS_LIMIT;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
-use rundbrief::record::{DueWork, Expect};
-use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::record::{DueWork, Expect, Record, Stored, Transaction};
+use rundbrief::sign_up::{MailEvidence, SignUp, SignUpState};
+use rundbrief::time::to_millisecond;
 use serde_json::Value;
 
 use self::letter::Letter;
@@ -32,6 +35,8 @@ use crate::store::{GuardAnswer, WriteError};
 
 /// Outbox records put back into the queue per minute at most.
 const REQUEUE_LIMIT: usize = 1_000;
+/// How often a sending is recorded again after somebody changed the sign-up meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// Handles an SQS event.
 ///
@@ -66,12 +71,12 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
     }
 
-    let Some((recipient, letter)) = compose(app, &account, &scope, &leased, now).await? else {
+    let Some((sign_up, letter)) = compose(app, &account, &scope, &leased, now).await? else {
         return finish(app, &scope, &leased, leased.given_up(now), now).await;
     };
     // Counted here and not where people sign up: so every sign-up does the same work, and what is
     // limited is what is sent (M-28, M-30).
-    let address = app.keys().await?.guard.address(&recipient);
+    let address = app.keys().await?.guard.address(&sign_up.email);
     let counted = app
         .store
         .count_once(&ADDRESS_LIMIT, &address, leased.event, now)
@@ -79,8 +84,8 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     if let GuardAnswer::NotBefore(from) = counted {
         return finish(app, &scope, &leased, leased.held_back(from, now), now).await;
     }
-    match hand_over(app, &account, &recipient, &letter).await {
-        Ok(()) => finish(app, &scope, &leased, leased.mailed(app.now()), now).await,
+    match hand_over(app, &account, &sign_up.email, &letter).await {
+        Ok(message_id) => mailed(app, &scope, &leased, &sign_up, &letter, message_id).await,
         Err(Handover::Refused) => {
             // Trying the same again at once would be refused again; the due index brings it back.
             finish(app, &scope, &leased, leased.released(), now).await
@@ -110,6 +115,60 @@ async fn finish(
     }
 }
 
+/// Records that SES took the mail: in the outbox, and by its digests in the sign-up's evidence.
+async fn mailed(
+    app: &App,
+    scope: &AccountScope,
+    leased: &Outbox,
+    sign_up: &SignUp,
+    letter: &Letter,
+    message_id: Option<String>,
+) -> Result<Verdict, Trouble> {
+    let now = app.now();
+    let document = Document::new(Subject::Mail, letter.document.clone(), now);
+    let mail = MailEvidence {
+        mail: letter.kind.to_owned(),
+        mailed_at: to_millisecond(now),
+        message_id,
+        document: document.sha256,
+        sha256: letter.digest(),
+        entry: Entry::generate(now, app.entropy.as_ref()),
+    };
+    app.keep_document(scope, document, now).await?;
+    let key = sign_up.key(scope);
+    for _ in 0..ATTEMPTS {
+        let known: Option<SignUp> = app.store.get(&key, now).await?;
+        let mut transaction = Transaction::default();
+        transaction.put(
+            Record::Outbox(Box::new(leased.mailed(now))),
+            Expect::Revision(leased.rev),
+        );
+        // It may have been erased meanwhile: then nothing more is stated of it.
+        if let Some(mut sign_up) = known {
+            let statement = Statement::mailed(scope.account(), &sign_up, &mail);
+            let expect = Expect::Revision(sign_up.rev);
+            transaction.put(Record::Leaf(mail.entry.leaf_of(&statement)), Expect::Absent);
+            sign_up.rev += 1;
+            sign_up.mails.push(mail.clone());
+            transaction.put(Record::SignUp(Box::new(sign_up)), expect);
+        }
+        match app.store.commit(scope, &transaction, now).await {
+            Ok(()) => return Ok(Verdict::Done),
+            Err(WriteError::Conflict) => {
+                let place = leased.key(scope);
+                let outbox: Option<Outbox> = app.store.get(&place, now).await?;
+                if outbox.is_none_or(|outbox| outbox.rev != leased.rev) {
+                    // Another attempt took over after the lease ran out: it records its own
+                    // sending.
+                    return Ok(Verdict::Done);
+                }
+            }
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Contended)
+}
+
 /// The mail that a record promises; `None` when its cause is void by now.
 async fn compose(
     app: &App,
@@ -117,7 +176,7 @@ async fn compose(
     scope: &AccountScope,
     outbox: &Outbox,
     now: Timestamp,
-) -> Result<Option<(EmailAddress, Letter)>, Trouble> {
+) -> Result<Option<(SignUp, Letter)>, Trouble> {
     let (Notice::Confirmation { sign_up: event } | Notice::Information { sign_up: event }) =
         &outbox.notice;
     let key = scope.record(outbox.person, SignUp::RECORD, *event);
@@ -147,7 +206,7 @@ async fn compose(
             Letter::information(account, &sign_up, sealer, public_url)
         }
     };
-    Ok(Some((sign_up.email.clone(), letter)))
+    Ok(Some((sign_up, letter)))
 }
 
 enum Handover {
@@ -162,7 +221,7 @@ async fn hand_over(
     account: &Account,
     recipient: &EmailAddress,
     letter: &Letter,
-) -> Result<(), Handover> {
+) -> Result<Option<String>, Handover> {
     let Some(sender) = account.notice_sender() else {
         tracing::error!(account = %account.id, "the account has no sender domain: its notices wait");
         return Err(Handover::Refused);
@@ -219,7 +278,10 @@ async fn hand_over(
         .email_tags(tag("notice", letter.kind)?)
         .send()
         .await;
-    let Err(error) = result else { return Ok(()) };
+    let error = match result {
+        Ok(answer) => return Ok(answer.message_id),
+        Err(error) => error,
+    };
     let code = error.code();
     match error.as_service_error() {
         Some(

@@ -1,10 +1,11 @@
-//! `retention`: hourly, deletes what is due and leaves a report in numbers.
+//! `retention`: hourly, deletes what is due, leaves a report in numbers, seals the evidence.
 //!
 //! What is due is already absent to everybody else; here it goes for good, TTL being only the
 //! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
 
 mod closure;
 mod objects;
+mod seal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +57,11 @@ const AT_ONCE: usize = 16;
 /// # Errors
 /// When a service does not answer; the next run goes on.
 pub async fn handle(app: Arc<App>, _event: Value) -> Result<Value, Failure> {
-    Ok(run(&app, Bounds::default()).await?)
+    let bounds = Bounds::default();
+    let stop_at = Instant::now() + bounds.time;
+    let mut answer = run(&app, bounds).await?;
+    answer["sealed"] = seal::seal_all(&app, app.now(), stop_at).await?;
+    Ok(answer)
 }
 
 /// What a run has done so far.

@@ -31,6 +31,8 @@ pub struct Settings {
     pub platform_secret_arn: Option<String>,
     /// The key that may create accounts.
     pub platform_key_arn: Option<String>,
+    /// The secret that seals are signed with; `retention` alone has it.
+    pub sealing_secret_arn: Option<String>,
     /// The SES configuration set.
     pub configuration_set: Option<String>,
     /// Where services are, if not at AWS (the SDKs' own variables).
@@ -92,6 +94,7 @@ impl Settings {
             public_url: url("PUBLIC_URL"),
             platform_secret_arn: get("PLATFORM_SECRET_ARN"),
             platform_key_arn: get("PLATFORM_KEY_ARN"),
+            sealing_secret_arn: get("SEALING_SECRET_ARN"),
             configuration_set: get("CONFIGURATION_SET"),
             endpoints: Endpoints {
                 dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),

@@ -4,6 +4,7 @@
 //! Every accepted request does the same work and gives the same answer, whether the address is
 //! new, known, suppressed or a bot's (M-28); what it leads to is the domain's decision.
 
+mod evidence_keys;
 mod form_page;
 mod guards;
 
@@ -14,6 +15,8 @@ use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use rundbrief::account::Account;
 use rundbrief::consent::{self, FormOrigin, SignUpRequest};
+use rundbrief::evidence::Entry;
+use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::form::{FieldProblem, Submission};
 use rundbrief::id::{AccountId, EventId, SetupId};
 use rundbrief::key::AccountScope;
@@ -44,6 +47,12 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
 /// Answers one request.
 pub async fn respond(app: &App, request: Request) -> Response<Body> {
     let now = app.now();
+    if request.uri().path().ends_with(evidence_keys::PATH) {
+        return match *request.method() {
+            Method::GET | Method::HEAD => evidence_keys::respond(app, now).await,
+            _ => Problem::METHOD_NOT_ALLOWED.json(),
+        };
+    }
     let json = visitor::wants_json(request.headers());
     if visitor::path_parameter(&request, "setup").is_none() {
         return nowhere(&request, json);
@@ -342,8 +351,11 @@ async fn record(
     looks_human: bool,
     now: Timestamp,
 ) -> Result<(), Trouble> {
+    let shown = Document::new(Subject::Form, form.definition.shown(), now);
+    app.keep_document(&form.scope, shown, now).await?;
     let key = form.scope.person(&submission.address);
     let event = EventId::generate(now, app.entropy.as_ref());
+    let entry = Entry::generate(now, app.entropy.as_ref());
     for _ in 0..ATTEMPTS {
         let (person, recent) = futures::try_join!(
             app.store.person(&form.scope, key, now),
@@ -358,6 +370,7 @@ async fn record(
             submission: submission.clone(),
             origin: origin.clone(),
             event,
+            entry,
             outbox,
             now,
         };

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use rundbrief::consent::{self, Leaving};
+use rundbrief::evidence::Entry;
 use rundbrief::id::{CampaignId, EventId, PersonKey};
 use rundbrief::page_language::Language;
 use rundbrief::person::UnsubscribedVia;
@@ -149,6 +150,7 @@ async fn leave(
             via,
             campaign: link.campaign.clone(),
             event: EventId::generate(now, app.entropy.as_ref()),
+            entry: Entry::generate(now, app.entropy.as_ref()),
             now,
         };
         carry_out(app, linked, link.person, &leaving).await?;
@@ -189,7 +191,7 @@ async fn carry_out(
     let zone = rundbrief::time::zone(&linked.account.time_zone).map_err(|_| Trouble::Damaged)?;
     for _ in 0..ATTEMPTS {
         let person = app.store.person(&linked.scope, key, leaving.now).await?;
-        let Some(transaction) = consent::leave(&person, leaving, &zone) else {
+        let Some(transaction) = consent::leave(&linked.scope, &person, leaving, &zone) else {
             return Ok(());
         };
         match app

@@ -9,6 +9,7 @@ mod controller;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::evidence::{Entry, Statement};
 use crate::form::{FieldValue, Submission};
 use crate::guard::ADDRESS_LIMIT;
 use crate::id::{CampaignId, EventId, FieldKey, ListId, PersonKey};
@@ -61,6 +62,8 @@ pub struct SignUpRequest<'a> {
     pub event: EventId,
     /// The new outbox record's event.
     pub outbox: EventId,
+    /// Where the evidence will stand in the ledger.
+    pub entry: Entry,
     /// Now.
     pub now: Timestamp,
 }
@@ -162,6 +165,11 @@ pub fn sign_up(
         let outbox = Outbox::new(request.outbox, person.key, notice, now, give_up_at);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
     }
+    let statement = Statement::signed_up(scope.account(), &evidence);
+    transaction.put(
+        Record::Leaf(request.entry.leaf_of(&statement)),
+        Expect::Absent,
+    );
     transaction.put(Record::SignUp(Box::new(evidence)), Expect::Absent);
     SignUpDecision {
         transaction,
@@ -236,6 +244,9 @@ fn evidence(
         notice_version: setup.notice_version.clone(),
         language: setup.language,
         gone_at,
+        entry: Some(request.entry),
+        confirmed_entry: None,
+        mails: Vec::new(),
     }
 }
 
@@ -311,6 +322,17 @@ pub enum ConfirmRefusal {
     Restricted,
 }
 
+/// Somebody presses the button.
+#[derive(Debug, Clone, Copy)]
+pub struct Press {
+    /// Who, as the trusted hop saw the client.
+    pub ip: ClientIp,
+    /// Where the confirmation will stand in the ledger.
+    pub entry: Entry,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// What pressing the button leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Confirmation {
@@ -365,8 +387,7 @@ pub fn confirm(
     person: &Person,
     sign_up: Option<&SignUp>,
     others: &[SignUp],
-    by: ClientIp,
-    now: Timestamp,
+    by: Press,
 ) -> Result<Confirmation, ConfirmRefusal> {
     confirmable(person, sign_up)?;
     let sign_up = sign_up.ok_or(ConfirmRefusal::NothingToConfirm)?;
@@ -374,13 +395,14 @@ pub fn confirm(
         return Ok(Confirmation::AlreadyComplete);
     }
     // The clock of another machine may be behind: confirming never predates signing up (S-16).
-    let now = to_millisecond(now).max(sign_up.signed_up_at);
+    let now = to_millisecond(by.now).max(sign_up.signed_up_at);
     let mut transaction = Transaction::default();
 
     let confirmed = SignUp {
         rev: sign_up.rev + 1,
         state: SignUpState::Confirmed,
-        confirm_ip: Some(by),
+        confirm_ip: Some(by.ip),
+        confirmed_entry: Some(by.entry),
         confirmed_at: Some(now),
         subscriber: Some(person.key),
         gone_at: None,
@@ -405,6 +427,9 @@ pub fn confirm(
             Expect::Revision(tombstone.rev),
         ),
     };
+    if let Some(statement) = Statement::confirmed(scope.account(), &confirmed) {
+        transaction.put(Record::Leaf(by.entry.leaf_of(&statement)), Expect::Absent);
+    }
     transaction.put(
         Record::SignUp(Box::new(confirmed)),
         Expect::Revision(sign_up.rev),
@@ -483,6 +508,8 @@ pub struct Leaving {
     pub campaign: Option<CampaignId>,
     /// The new record's event.
     pub event: EventId,
+    /// Where the record will stand in the evidence ledger.
+    pub entry: Entry,
     /// Now.
     pub now: Timestamp,
 }
@@ -492,7 +519,12 @@ pub struct Leaving {
 ///
 /// Withdrawal, tombstone, record and profile change together: from the answer on no mail is
 /// handed to SES any more, and no older sign-up can be confirmed.
-pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Transaction> {
+pub fn leave(
+    scope: &AccountScope,
+    person: &Person,
+    leaving: &Leaving,
+    zone: &TimeZone,
+) -> Option<Transaction> {
     let profile = person.profile.as_ref()?;
     let active = person.active_lists();
     let now = to_millisecond(leaving.now);
@@ -552,19 +584,23 @@ pub fn leave(person: &Person, leaving: &Leaving, zone: &TimeZone) -> Option<Tran
     if again {
         return Some(transaction);
     }
+    let unsubscription = Unsubscription {
+        event: leaving.event,
+        person: person.key,
+        rev: 1,
+        at: now,
+        via: leaving.via,
+        lists: left,
+        all: last,
+        campaign: leaving.campaign.clone(),
+        entry: Some(leaving.entry),
+    };
+    let statement = Statement::left(scope.account(), &unsubscription);
     transaction.put(
-        Record::Unsubscription(Unsubscription {
-            event: leaving.event,
-            person: person.key,
-            rev: 1,
-            at: now,
-            via: leaving.via,
-            lists: left,
-            all: last,
-            campaign: leaving.campaign.clone(),
-        }),
+        Record::Leaf(leaving.entry.leaf_of(&statement)),
         Expect::Absent,
     );
+    transaction.put(Record::Unsubscription(unsubscription), Expect::Absent);
     let today = day_in(now, zone);
     // An end that was planned for later is not waited for.
     let goes_on = profile.ended_on.is_none_or(|end| end > today);

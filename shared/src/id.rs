@@ -218,6 +218,14 @@ impl EventId {
         Self(ulid::Ulid::from_parts(milliseconds, 0))
     }
 
+    /// When it was made, to the millisecond.
+    pub fn made_at(self) -> Timestamp {
+        i64::try_from(self.0.timestamp_ms())
+            .ok()
+            .and_then(|at| Timestamp::from_millisecond(at).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
     /// The 16 bytes.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()

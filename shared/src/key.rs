@@ -104,6 +104,10 @@ impl Places<'_> {
         format!("A#{}#I#{import}", self.0)
     }
 
+    pub(crate) fn evidence(self) -> String {
+        format!("A#{}#L", self.0)
+    }
+
     pub(crate) fn objects(self, kind: &str) -> String {
         format!("{kind}/{}/", self.0)
     }
@@ -195,6 +199,16 @@ impl AccountScope {
             pk: self.tombstones(person.partition()),
             sk: person.to_string(),
         }
+    }
+
+    /// The partition of the account's evidence ledger: leaves, pages and seals.
+    pub fn evidence_partition(&self) -> String {
+        self.places().evidence()
+    }
+
+    /// Something of the evidence ledger.
+    pub fn evidence(&self, sk: impl Into<String>) -> Key {
+        Key::main(self.evidence_partition(), sk)
     }
 
     /// The partition of a campaign's control item and arcs.

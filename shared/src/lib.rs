@@ -10,6 +10,7 @@ pub mod campaign;
 pub mod consent;
 pub mod crypto;
 pub mod entropy;
+pub mod evidence;
 pub mod form;
 pub mod guard;
 pub mod header;

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
+use crate::evidence::Entry;
 use crate::form::FieldValue;
 use crate::id::{CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId};
 use crate::import::Provenance;
@@ -283,6 +284,9 @@ pub struct Unsubscription {
     /// The campaign whose mail the link stood in.
     #[serde(default)]
     pub campaign: Option<CampaignId>,
+    /// Where it stands in the evidence ledger.
+    #[serde(default)]
+    pub entry: Option<Entry>,
 }
 
 /// The way somebody left.

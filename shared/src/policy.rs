@@ -77,6 +77,12 @@ pub enum Store {
     IdempotencyKey,
     /// What a run of the sweeper deleted, in numbers.
     DeletionReport,
+    /// The evidence ledger: salted digests, their trees and seals.
+    EvidenceLedger,
+    /// The words that forms, notices and mails showed.
+    Document,
+    /// The public keys of seals.
+    SealingKey,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -175,7 +181,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -208,6 +214,9 @@ impl Store {
         Self::GuardCounter,
         Self::IdempotencyKey,
         Self::DeletionReport,
+        Self::EvidenceLedger,
+        Self::Document,
+        Self::SealingKey,
         Self::FullCopy,
         Self::Log,
     ];
@@ -284,7 +293,10 @@ impl Store {
             | Self::SignUp
             | Self::Unsubscription
             | Self::Campaign
+            | Self::EvidenceLedger
+            | Self::Document
             | Self::Import => Kept::WithAccount,
+            Self::SealingKey => Kept::WithPlatform,
         }
     }
 
@@ -320,7 +332,10 @@ impl Store {
             | Self::SignUp
             | Self::Unsubscription
             | Self::Campaign
+            | Self::EvidenceLedger
+            | Self::Document
             | Self::Import => DeletedBy::AccountClosure,
+            Self::SealingKey => DeletedBy::Operator,
             Self::FullCopy | Self::Log => DeletedBy::Service,
         }
     }
@@ -346,9 +361,13 @@ impl Store {
             Self::Tombstone => {
                 InArchive::No("a table of its own keeps them longer than any copy (T-02, T-03)")
             }
-            Self::Import | Self::ImportFile | Self::ExportFile | Self::Processing | Self::Dpia => {
-                InArchive::No(NAMED_BY_NOBODY)
-            }
+            Self::Import
+            | Self::ImportFile
+            | Self::ExportFile
+            | Self::Processing
+            | Self::Dpia
+            | Self::EvidenceLedger
+            | Self::Document => InArchive::No(NAMED_BY_NOBODY),
             Self::Directory
             | Self::Operator
             | Self::RetiredList
@@ -358,6 +377,7 @@ impl Store {
             | Self::GuardCounter
             | Self::IdempotencyKey
             | Self::DeletionReport
+            | Self::SealingKey
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
         }
@@ -396,6 +416,9 @@ impl Store {
             Self::ArchivePart => &["backup_part"],
             Self::IdempotencyKey => &["idempotency"],
             Self::DeletionReport => &["deletion_report"],
+            Self::EvidenceLedger => &["leaf", "leaf_page", "seal", "ledger_head"],
+            Self::Document => &["document"],
+            Self::SealingKey => &["sealing_key"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile

@@ -9,6 +9,8 @@ use crate::campaign::arc::Arc;
 use crate::campaign::content::Content;
 use crate::campaign::control::Control;
 use crate::campaign::{Campaign, Running};
+use crate::evidence::Leaf;
+use crate::evidence::seal::{Head, Seal};
 use crate::import::{Import, ImportChunk};
 use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
@@ -103,6 +105,12 @@ pub enum Record {
     SignUp(Box<SignUp>),
     /// The evidence of leaving.
     Unsubscription(Unsubscription),
+    /// A leaf of the evidence ledger.
+    Leaf(Leaf),
+    /// A seal over leaves.
+    Seal(Box<Seal>),
+    /// Names the last seal.
+    LedgerHead(Head),
     /// A mail that is to be sent to one person.
     Outbox(Box<Outbox>),
     /// A campaign as it is defined.
@@ -131,6 +139,9 @@ macro_rules! each_record {
             Record::Tombstone($record) => $body,
             Record::SignUp($record) => $body,
             Record::Unsubscription($record) => $body,
+            Record::Leaf($record) => $body,
+            Record::Seal($record) => $body,
+            Record::LedgerHead($record) => $body,
             Record::Outbox($record) => $body,
             Record::Campaign($record) => $body,
             Record::Control($record) => $body,

@@ -71,16 +71,18 @@ impl Remains {
         is_gone.then(|| Self(account.id.clone()))
     }
 
-    /// The partitions of its people, tombstones included.
+    /// The partitions of its people, tombstones and the seals over their evidence included.
     pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
         let places = Places(&self.0);
-        Partition::all().flat_map(move |partition| {
-            [
-                (Table::Main, places.profiles(partition)),
-                (Table::Main, places.records(partition)),
-                (Table::Tombstones, places.tombstones(partition)),
-            ]
-        })
+        Partition::all()
+            .flat_map(move |partition| {
+                [
+                    (Table::Main, places.profiles(partition)),
+                    (Table::Main, places.records(partition)),
+                    (Table::Tombstones, places.tombstones(partition)),
+                ]
+            })
+            .chain([(Table::Main, places.evidence())])
     }
 
     /// The partition with its configuration, in which it stands itself.

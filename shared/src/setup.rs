@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::crypto::sha256_hex;
 use crate::id::{FieldKey, InterestId, ListId, SetupId};
@@ -301,35 +302,34 @@ impl FormDefinition {
         }
     }
 
-    /// Names exactly what was shown: the SHA-256 of all the form's words (L-09).
+    /// All that the form shows, as canonical JSON (RFC 8785): what evidence names by its digest.
+    pub fn shown(&self) -> String {
+        let setup = &self.setup;
+        crate::evidence::canonical(&json!({
+            "v": 2,
+            "mode": setup.mode,
+            "language": setup.language,
+            "controller": self.controller,
+            "notice_version": setup.notice_version,
+            "fields": setup.fields.iter().map(|field| json!({
+                "key": field.key,
+                "label": self.label(&field.key),
+                "required": field.required,
+                "purpose": field.purpose,
+            })).collect::<Vec<_>>(),
+            "lists": self.lists.iter().map(|list| json!({
+                "id": list.id,
+                "name": list.name,
+            })).collect::<Vec<_>>(),
+            "interests": setup.interests,
+            "asks_tracking_consent": setup.asks_tracking_consent,
+            "consent_wording": self.consent_wording(),
+        }))
+    }
+
+    /// Names exactly what was shown: the SHA-256 of [`FormDefinition::shown`] (L-09).
     pub fn version(&self) -> String {
-        let mut shown = format!(
-            "rundbrief form v1\n{:?}\n{}\n{:?}\n",
-            self.setup.mode,
-            self.setup.language.code(),
-            self.setup.notice_version
-        );
-        for field in &self.setup.fields {
-            shown.push_str(&format!(
-                "field {:?} {:?} {} {:?}\n",
-                field.key.as_str(),
-                self.label(&field.key),
-                field.required,
-                field.purpose
-            ));
-        }
-        for list in &self.lists {
-            shown.push_str(&format!("list {:?} {:?}\n", list.id.as_str(), list.name));
-        }
-        for interest in &self.setup.interests {
-            shown.push_str(&format!("interest {:?}\n", interest.as_str()));
-        }
-        shown.push_str(&format!(
-            "tracking {}\nwording {:?}\n",
-            self.setup.asks_tracking_consent,
-            self.consent_wording()
-        ));
-        sha256_hex(shown.as_bytes())
+        sha256_hex(self.shown().as_bytes())
     }
 }
 

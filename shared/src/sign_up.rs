@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
+use crate::evidence::{Digest, Entry};
 use crate::form::FieldValue;
 use crate::id::{EventId, FieldKey, InterestId, ListId, PersonKey, RecordId, SetupId};
 use crate::key::{AccountScope, Key};
@@ -88,6 +89,33 @@ pub struct SignUp {
     /// When it counts as absent: only what led to nothing expires (O-07).
     #[serde(default)]
     pub gone_at: Option<Timestamp>,
+    /// Where the form post stands in the evidence ledger.
+    #[serde(default)]
+    pub entry: Option<Entry>,
+    /// Where the confirmation does.
+    #[serde(default)]
+    pub confirmed_entry: Option<Entry>,
+    /// The mails that were sent about it.
+    #[serde(default)]
+    pub mails: Vec<MailEvidence>,
+}
+
+/// A mail about a sign-up, by the digests of its words (L-05).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailEvidence {
+    /// What kind of mail: `confirmation`, `information`, ...
+    pub mail: String,
+    /// When SES took it.
+    pub mailed_at: Timestamp,
+    /// What SES called it.
+    #[serde(default)]
+    pub message_id: Option<String>,
+    /// The document with its words, the person's own link left out.
+    pub document: Digest,
+    /// The SHA-256 of subject, text and HTML as they were handed over, each followed by a NUL.
+    pub sha256: Digest,
+    /// Where it stands in the evidence ledger.
+    pub entry: Entry,
 }
 
 /// A field that was asked, and what was answered.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use functions::aws::Clients;
 use functions::settings::Settings;
@@ -462,6 +463,29 @@ impl World {
     pub async fn scan_table(&self) -> Stored {
         let tables = [self.endpoint("table"), self.endpoint("tombstone_table")];
         Stored::scan(self.clients().dynamodb(), &tables).await
+    }
+
+    /// Alters a text member of each item of this kind, as somebody with access to the table might.
+    pub async fn tamper(&self, kind: &str, member: &str, value: &str) {
+        let clients = self.clients();
+        let items = self.scan_table().await;
+        for ((table, pk, sk), item) in &items.0 {
+            if item["kind"] != kind {
+                continue;
+            }
+            let done = clients
+                .dynamodb()
+                .update_item()
+                .table_name(table)
+                .key("pk", AttributeValue::S(pk.clone()))
+                .key("sk", AttributeValue::S(sk.clone()))
+                .update_expression("SET #member = :value")
+                .expression_attribute_names("#member", member)
+                .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
+                .send()
+                .await;
+            assert!(done.is_ok(), "the item can be altered");
+        }
     }
 
     /// Every item but what counts requests: what must be equal when nothing was done.

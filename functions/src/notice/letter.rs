@@ -5,6 +5,7 @@
 
 use askama::Template;
 use rundbrief::account::Account;
+use rundbrief::evidence::Digest;
 use rundbrief::page_language::Language;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::zone;
@@ -20,6 +21,8 @@ pub(super) struct Letter {
     pub(super) subject: String,
     pub(super) text: String,
     pub(super) html: String,
+    /// Subject and text with `{link}` where the person's own link stands: the same for everybody.
+    pub(super) document: String,
 }
 
 /// What both parts say.
@@ -139,6 +142,16 @@ impl Letter {
         Self::write("information", account, sign_up.language, link, words)
     }
 
+    /// Names exactly what was handed over.
+    pub(super) fn digest(&self) -> Digest {
+        let parts = [&self.subject, &self.text, &self.html];
+        let parts: Vec<&[u8]> = parts
+            .iter()
+            .flat_map(|part| [part.as_bytes(), &[0]])
+            .collect();
+        Digest::of(&parts)
+    }
+
     fn write(
         kind: &'static str,
         account: &Account,
@@ -155,7 +168,7 @@ impl Letter {
             Language::De => "Guten Tag,",
             Language::En => "Hello,",
         };
-        let content = Content {
+        let mut content = Content {
             subject: words.subject,
             before: [greeting, &words.before],
             link,
@@ -165,16 +178,20 @@ impl Letter {
             privacy_url: &account.privacy_url,
             privacy_label: privacy_label(language),
         };
+        // Rendering into a string fails for no input: the templates call nothing that can.
         let html = Html {
             language,
             content: &content,
         };
-        let text = Text { content: &content };
+        let html = html.render().unwrap_or_default();
+        let text = Text { content: &content }.render().unwrap_or_default();
+        "{link}".clone_into(&mut content.link);
+        let without_link = Text { content: &content }.render().unwrap_or_default();
         Self {
             kind,
-            // Rendering into a string fails for no input: the templates call nothing that can.
-            text: text.render().unwrap_or_default(),
-            html: html.render().unwrap_or_default(),
+            document: format!("{}\n\n{without_link}", content.subject),
+            text,
+            html,
             subject: content.subject,
         }
     }

@@ -132,7 +132,11 @@ mod tests {
 
     use super::*;
     use crate::address::EmailAddress;
+    use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
+    use crate::entropy::SeededEntropy;
+    use crate::evidence::Entry;
     use crate::id::{EventId, ListId, PersonKey};
+    use crate::key::AccountScope;
     use crate::page_language::Language;
     use crate::person::{LegalBasis, ListConsent, Proof, Standing};
     use crate::record::Step;
@@ -252,6 +256,11 @@ mod tests {
     fn who_leaves_everything_does_not_wait_for_a_planned_end() {
         let vienna = zone("Europe/Vienna").unwrap();
         let now = at("2027-03-09T12:00:00Z");
+        let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#);
+        let secrets = secrets.unwrap();
+        let key = AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1));
+        let account = crate::id::AccountId::parse("demo").unwrap();
+        let scope = AccountScope::new(account, key.key(&secrets).unwrap());
         for (planned, ended_on) in [("2099-12-31", "2027-03-09"), ("2027-03-01", "2027-03-01")] {
             let mut person = subscriber(false, true);
             let profile = person.profile.take().unwrap();
@@ -261,9 +270,12 @@ mod tests {
                 via: crate::person::UnsubscribedVia::Page,
                 campaign: None,
                 event: EventId::from_bytes([2; 16]),
+                entry: Entry::generate(now, &SeededEntropy::new(2)),
                 now,
             };
-            let steps = crate::consent::leave(&person, &leaving, &vienna).unwrap().0;
+            let steps = crate::consent::leave(&scope, &person, &leaving, &vienna)
+                .unwrap()
+                .0;
             let left = steps.into_iter().find_map(|step| match step {
                 Step::Put(Record::Profile(profile), _) => profile.ended_on,
                 _ => None,

@@ -149,6 +149,7 @@ impl Model {
                     claimed: None,
                 },
                 event: self.event(),
+                entry: self.entry(),
                 outbox: self.event(),
                 now: self.now,
             },
@@ -157,21 +158,26 @@ impl Model {
         decision
     }
 
+    fn entry(&self) -> Entry {
+        Entry::generate(self.now, &self.entropy)
+    }
+
+    fn press(&self) -> Press {
+        Press {
+            ip: ClientIp::parse("127.9.9.9").unwrap(),
+            entry: self.entry(),
+            now: self.now,
+        }
+    }
+
     fn confirm(&mut self, address: &str, event: EventId) -> Result<Confirmation, ConfirmRefusal> {
         let key = self.scope.person(&EmailAddress::parse(address).unwrap());
         let sign_ups = self.sign_ups(key);
         let (this, others): (Vec<_>, Vec<_>) = sign_ups
             .into_iter()
             .partition(|sign_up| sign_up.event == event);
-        let by = ClientIp::parse("127.9.9.9").unwrap();
-        let answer = confirm(
-            &self.scope,
-            &self.person(key),
-            this.first(),
-            &others,
-            by,
-            self.now,
-        )?;
+        let by = self.press();
+        let answer = confirm(&self.scope, &self.person(key), this.first(), &others, by)?;
         if let Confirmation::Complete(transaction) = &answer {
             self.commit(transaction).unwrap();
         }
@@ -185,9 +191,11 @@ impl Model {
             via: UnsubscribedVia::OneClick,
             campaign: None,
             event: self.event(),
+            entry: self.entry(),
             now: self.now,
         };
-        let decision = leave(&self.person(key), &leaving, &zone("Europe/Vienna").unwrap());
+        let zone = zone("Europe/Vienna").unwrap();
+        let decision = leave(&self.scope, &self.person(key), &leaving, &zone);
         if let Some(transaction) = &decision {
             self.commit(transaction).unwrap();
         }
@@ -474,21 +482,11 @@ fn two_confirmations_of_the_same_moment_cannot_both_be_written() {
     let mut model = Model::new();
     let decision = model.sign_up(Mode::Double, &["news"], WHO);
     let key = model.scope.person(&EmailAddress::parse(WHO).unwrap());
-    let by = ClientIp::parse("127.9.9.9").unwrap();
+    let by = model.press();
     let sign_up = model.sign_ups(key).remove(0);
     assert_eq!(sign_up.event, decision.sign_up);
     let both: Vec<Confirmation> = (0..2)
-        .map(|_| {
-            confirm(
-                &model.scope,
-                &model.person(key),
-                Some(&sign_up),
-                &[],
-                by,
-                model.now,
-            )
-            .unwrap()
-        })
+        .map(|_| confirm(&model.scope, &model.person(key), Some(&sign_up), &[], by).unwrap())
         .collect();
     let [
         Confirmation::Complete(first),

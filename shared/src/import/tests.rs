@@ -141,10 +141,11 @@ fn leave(person: &mut Person, list: Option<&str>, now: &str) {
         via: UnsubscribedVia::OneClick,
         campaign: None,
         event: EventId::generate(at(now), &SeededEntropy::new(2)),
+        entry: crate::evidence::Entry::generate(at(now), &SeededEntropy::new(3)),
         now: at(now),
     };
     let zone = crate::time::zone("Europe/Vienna").unwrap();
-    let transaction = consent::leave(person, &leaving, &zone);
+    let transaction = consent::leave(&scope(), person, &leaving, &zone);
     carry_out(person, transaction);
 }
 
@@ -434,6 +435,7 @@ fn a_late_proof_revives_nobody() {
         via: UnsubscribedVia::Controller,
         campaign: None,
         event: EventId::from_bytes([1; 16]),
+        entry: crate::evidence::Entry::generate(at("2026-06-01T00:00:00Z"), &SeededEntropy::new(3)),
         now: at("2026-06-01T00:00:00Z"),
     };
     let vienna = crate::time::zone("Europe/Vienna").unwrap();
@@ -443,7 +445,7 @@ fn a_late_proof_revives_nobody() {
     ] {
         // Who is on a list without proof can leave it like everybody else.
         let mut person = subscriber("erika@x.example", unproven);
-        let left = consent::leave(&person, &leave(list), &vienna);
+        let left = consent::leave(&scope(), &person, &leave(list), &vienna);
         carry_out(&mut person, left);
         let decision = decide(&person, row.as_ref().unwrap(), &import, Language::De);
         assert_eq!(decision, Decision::Skip(expected), "{list:?}");

@@ -152,6 +152,18 @@ pub(super) const fn name(store: Store) -> Both {
             "Löschberichte (nur Zahlen)",
             "Deletion reports (numbers only)",
         ),
+        Store::EvidenceLedger => (
+            "Siegel über die Nachweise (nur Prüfsummen)",
+            "Seals over the evidence (digests only)",
+        ),
+        Store::Document => (
+            "Gezeigte Texte (Formulare, Hinweise, E-Mails)",
+            "Words shown (forms, notices, mails)",
+        ),
+        Store::SealingKey => (
+            "Öffentliche Schlüssel der Siegel",
+            "Public keys of the seals",
+        ),
         Store::FullCopy => ("Vollsicherung", "Full copy"),
         Store::Log => (
             "Betriebsprotokolle (ohne personenbezogene Daten)",

@@ -14,6 +14,7 @@ mod campaign;
 mod closure;
 mod confirm;
 mod crash;
+mod evidence;
 mod import;
 mod journey;
 mod limits;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use lambda_http::http::StatusCode;
 use rundbrief::account::Scope;
 use rundbrief::consent::{self, Leaving};
+use rundbrief::evidence::Entry;
 use rundbrief::id::{EventId, ListId, PersonKey};
 use rundbrief::person::{Person, UnsubscribedVia};
 use rundbrief::record::{Expect, Record, Transaction};
@@ -77,9 +78,13 @@ pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
         via: UnsubscribedVia::Controller,
         campaign: None,
         event: EventId::generate(desk.now, desk.app.entropy.as_ref()),
+        entry: Entry::generate(desk.now, desk.app.entropy.as_ref()),
         now: desk.now,
     };
-    let key = decide(&desk, |person| Ok(consent::leave(person, &leaving, &zone))).await?;
+    let key = decide(&desk, |person| {
+        Ok(consent::leave(&desk.scope, person, &leaving, &zone))
+    })
+    .await?;
     stands(&desk, key).await
 }
 

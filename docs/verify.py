@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""Checks Rundbrief's consent certificates, offline and with nothing but Python 3.8's own library.
+
+    verify.py CERTIFICATE KEYS          a certificate against the platform's published keys
+    verify.py --account ACCOUNT --api URL --key KEY
+                                        all of an account's sign-ups, over the management API
+
+CERTIFICATE is what GET /api/v1/accounts/{account}/signups/{id}/certificate answers, KEYS what
+GET /.well-known/rundbrief-evidence.json does. Exit status: 0 everything holds, 1 something does
+not (and is named), 2 it cannot be checked, 3 it holds as far as it is sealed yet.
+
+What is checked: each statement's canonical JSON (RFC 8785) with its salt gives the leaf's digest;
+the leaf's path leads to the sealed root (Merkle tree, RFC 9162 section 2.1); the seal is signed
+(Ed25519, RFC 8032) by a published key; each document has the digest that a statement names.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+import urllib.parse
+import urllib.request
+
+FORMAT = "rundbrief-certificate-1"
+
+
+class Bad(Exception):
+    """Something does not hold; the text names it."""
+
+
+class CannotCheck(Exception):
+    """What was given cannot be checked at all."""
+
+
+# Reading, strictly: every byte of a certificate is to matter.
+
+
+def no_duplicates(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Bad("a member stands twice")
+    return members
+
+
+def no_fraction(text):
+    raise Bad(f"the number {text} is no whole number")
+
+
+def parse(text, what):
+    try:
+        return json.loads(text, object_pairs_hook=no_duplicates, parse_float=no_fraction,
+                          parse_constant=no_fraction)
+    except ValueError as error:
+        raise Bad(f"{what}: not JSON: {error}") from None
+
+
+def members(value, names, where):
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise Bad(f"{where}: its members are not exactly {', '.join(names)}")
+    return [value[name] for name in names]
+
+
+def hex_bytes(text, where):
+    if not isinstance(text, str) or not re.fullmatch("[0-9a-f]{64}", text):
+        raise Bad(f"{where}: not 64 lower-case hex digits")
+    return bytes.fromhex(text)
+
+
+def base64_bytes(text, where):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        raise Bad(f"{where}: not base 64") from None
+    if base64.b64encode(data).decode() != text:
+        raise Bad(f"{where}: not canonical base 64")
+    return data
+
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid_bytes(text, where):
+    if not isinstance(text, str) or not re.fullmatch(f"[0-7][{CROCKFORD}]{{25}}", text):
+        raise Bad(f"{where}: not a ULID")
+    number = 0
+    for character in text:
+        number = number * 32 + CROCKFORD.index(character)
+    return number.to_bytes(16, "big")
+
+
+def whole(value, where):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Bad(f"{where}: not a whole number")
+    return value
+
+
+def canonical(value):
+    """Canonical JSON (RFC 8785) of a value without fractions."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+        inner = (canonical(name) + b":" + canonical(value[name]) for name in names)
+        return b"{" + b",".join(inner) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(canonical(item) for item in value) + b"]"
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+# Ed25519 (RFC 8032), verification only.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+def recover_x(y, odd):
+    """The x of the curve's point with this y; None where there is none."""
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if (x * x - square) % P or (x == 0 and odd):
+        return None
+    return P - x if x % 2 != odd else x
+
+
+def point(data):
+    """A point from its 32 bytes, in extended coordinates."""
+    number = int.from_bytes(data, "little")
+    y, odd = number & (2**255 - 1), number >> 255
+    x = recover_x(y, odd) if y < P else None
+    return None if x is None else (x, y, 1, x * y % P)
+
+
+def add(one, two):
+    a = (one[1] - one[0]) * (two[1] - two[0]) % P
+    b = (one[1] + one[0]) * (two[1] + two[0]) % P
+    c = 2 * one[3] * two[3] * D % P
+    d = 2 * one[2] * two[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def times(number, base):
+    result = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            result = add(result, base)
+        base = add(base, base)
+        number >>= 1
+    return result
+
+
+def same(one, two):
+    return (one[0] * two[2] - two[0] * one[2]) % P == 0 == (one[1] * two[2] - two[1] * one[2]) % P
+
+
+BASE_Y = 4 * pow(5, -1, P) % P
+BASE_X = recover_x(BASE_Y, 0)
+BASE = (BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
+
+
+def signed(key, message, signature):
+    """Whether `signature` is the key's over `message`."""
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    public, commitment = point(key), point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if public is None or commitment is None or scalar >= ORDER:
+        return False
+    challenge = hashlib.sha512(signature[:32] + key + message).digest()
+    challenge = int.from_bytes(challenge, "little") % ORDER
+    return same(times(scalar, BASE), add(commitment, times(challenge, public)))
+
+
+# Certificates.
+
+
+def climb(node, index, size, path, where):
+    """The root that a node leads to (RFC 9162, section 2.1.3.2)."""
+    if index >= size:
+        raise Bad(f"{where}: stands outside its tree")
+    last = size - 1
+    for sibling in path:
+        if last == 0:
+            raise Bad(f"{where}: its path is too long")
+        if index % 2 or index == last:
+            node = hashlib.sha256(b"\x01" + sibling + node).digest()
+            while index % 2 == 0 and index:
+                index //= 2
+                last //= 2
+        else:
+            node = hashlib.sha256(b"\x01" + node + sibling).digest()
+        index //= 2
+        last //= 2
+    if last:
+        raise Bad(f"{where}: its path is too short")
+    return node
+
+
+def read_keys(document):
+    (keys,) = members(document, ["keys"], "the keys")
+    result = {}
+    for key in keys:
+        name, algorithm, data = members(key, ["id", "algorithm", "key"], "a key")
+        data = base64_bytes(data, f"key {name}")
+        if algorithm != "Ed25519" or hashlib.sha256(data).hexdigest()[:16] != name:
+            raise Bad(f"key {name}: not the Ed25519 key that it is named after")
+        result[name] = data
+    return result
+
+
+SEALED = ["v", "account", "number", "sealed_at", "leaves", "root", "previous", "key"]
+
+
+def check_seal(seal, keys, where):
+    """What a seal says, if a published key signed it."""
+    sealed, signature = members(seal, ["sealed", "signature"], f"{where}, seal")
+    members(sealed, SEALED, f"{where}, seal")
+    if sealed["key"] not in keys:
+        raise Bad(f"{where}: sealed with the key {sealed['key']}, which is not published")
+    signature = base64_bytes(signature, f"{where}, signature")
+    if not signed(keys[sealed["key"]], canonical(sealed), signature):
+        raise Bad(f"{where}: the seal's signature is wrong")
+    return sealed
+
+
+def check_entry(entry, number, keys):
+    """Checks one statement; returns it, and its seal's time or None."""
+    names = ["statement", "salt", "leaf", "inclusion", "seal"]
+    statement, salt, leaf, inclusion, seal = members(entry, names, f"entry {number}")
+    if not isinstance(statement, dict):
+        raise Bad(f"entry {number}: its statement is no object")
+    where = f"entry {number} ({statement.get('kind')} {statement.get('id')})"
+    salt, leaf_bytes = hex_bytes(salt, f"{where}, salt"), ulid_bytes(leaf, f"{where}, leaf")
+    if seal is None or inclusion is None:
+        if seal is not None or inclusion is not None:
+            raise Bad(f"{where}: has a seal or a path, and not both")
+        return statement, where, None
+    sealed = check_seal(seal, keys, where)
+    index, path = members(inclusion, ["index", "path"], f"{where}, inclusion")
+    path = [hex_bytes(node, f"{where}, path") for node in path]
+    digest = hashlib.sha256(salt + canonical(statement)).digest()
+    node = hashlib.sha256(b"\x00" + leaf_bytes + digest).digest()
+    size = whole(sealed["leaves"], f"{where}, leaves")
+    root = climb(node, whole(index, f"{where}, index"), size, path, where)
+    if root != hex_bytes(sealed["root"], f"{where}, root"):
+        raise Bad(f"{where}: the record is not the one that was sealed")
+    if sealed["account"] != statement.get("account"):
+        raise Bad(f"{where}: sealed for another account")
+    return statement, where, sealed["sealed_at"]
+
+
+def check(certificate, keys):
+    """Checks a certificate; returns a line for each statement, and whether all are sealed."""
+    entries, documents, form = [
+        dict(zip(["entries", "documents", "format"],
+                 members(certificate, ["entries", "documents", "format"], "the certificate")))[name]
+        for name in ("entries", "documents", "format")]
+    if form != FORMAT:
+        raise Bad(f"the format is not {FORMAT}")
+    if not isinstance(entries, list) or not entries or not isinstance(documents, list):
+        raise Bad("nothing is stated")
+    lines, named, about, all_sealed = [], set(), set(), True
+    for number, entry in enumerate(entries):
+        statement, where, sealed_at = check_entry(entry, number, keys)
+        about.add((statement.get("account"), statement.get("id")))
+        named.update(value for value in (statement.get("form_version"), statement.get("document"),
+                                         statement.get("notice_version")) if value)
+        all_sealed = all_sealed and sealed_at is not None
+        lines.append(f"{where}: " + (f"sealed {sealed_at}" if sealed_at else "NOT SEALED YET"))
+    if len(about) != 1:
+        raise Bad("the statements are about different sign-ups")
+    for number, document in enumerate(documents):
+        sha256, text = members(document, ["sha256", "text"], f"document {number}")
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+            raise Bad(f"document {sha256}: its words are not the ones it is named after")
+        if sha256 not in named:
+            raise Bad(f"document {sha256}: no statement names it")
+        lines.append(f"document {sha256}: intact")
+    return lines, all_sealed
+
+
+# A whole account.
+
+
+def account_report(account, api, key):
+    """Checks all sign-ups and the chain of seals; prints what does not hold."""
+
+    def get(path):
+        request = urllib.request.Request(api.rstrip("/") + path,
+                                         headers={"Authorization": f"Bearer {key}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read().decode()
+
+    def pages(path):
+        cursor = ""
+        while cursor is not None:
+            page = parse(get(f"{path}?limit=100{cursor}"), path)
+            yield from page["items"]
+            cursor = page["next"] and "&cursor=" + urllib.parse.quote(page["next"])
+
+    keys = read_keys(parse(get("/.well-known/rundbrief-evidence.json"), "the keys"))
+    base = f"/api/v1/accounts/{urllib.parse.quote(account)}"
+    bad, unsealed, checked, seals, previous = 0, 0, 0, 0, None
+    for number, seal in enumerate(pages(f"{base}/seals"), 1):
+        seals += 1
+        try:
+            sealed = check_seal(seal, keys, f"seal {number}")
+            if sealed["number"] != number or sealed["previous"] != previous:
+                raise Bad(f"seal {number}: the chain is broken before it")
+            previous = hashlib.sha256(canonical(sealed)).hexdigest()
+        except Bad as error:
+            bad += 1
+            previous = None
+            print(f"ALTERED {error}")
+    for sign_up in pages(f"{base}/signups"):
+        checked += 1
+        name = sign_up["id"]
+        try:
+            lines, all_sealed = check(
+                parse(get(f"{base}/signups/{name}/certificate"), name), keys)
+            unsealed += not all_sealed
+        except Bad as error:
+            bad += 1
+            print(f"ALTERED sign-up {name}: {error}")
+    print(f"{checked} sign-ups and {seals} seals checked: {bad} altered, {unsealed} not sealed yet")
+    return 1 if bad else 0
+
+
+def main(arguments):
+    options = {"--account": None, "--api": None, "--key": None}
+    files = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in options:
+            options[argument] = next(rest, None)
+        else:
+            files.append(argument)
+    if all(options.values()) and not files:
+        return account_report(options["--account"], options["--api"], options["--key"])
+    if any(options.values()) or len(files) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        texts = []
+        for name in files:
+            with open(name, encoding="utf-8") as file:
+                texts.append(file.read())
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"cannot read: {error}", file=sys.stderr)
+        return 2
+    try:
+        keys = read_keys(parse(texts[1], "the keys"))
+        lines, all_sealed = check(parse(texts[0], "the certificate"), keys)
+    except Bad as error:
+        print(f"DOES NOT HOLD: {error}")
+        return 1
+    print("\n".join(lines))
+    print("HOLDS" if all_sealed else "HOLDS AS FAR AS SEALED: ask again after the next hour")
+    return 0 if all_sealed else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+//! The evidence ledger: sealed hourly, proven by a certificate that a plain Python checks.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tests::{Person, World};
+
+/// What `docs/verify.py` says to a certificate: its exit status and its words.
+struct Verifier(PathBuf);
+
+impl Verifier {
+    /// `None` where there is no Python; `.ci/run` sees to it that there is one.
+    fn new(world: &World) -> Option<Self> {
+        if Command::new("python3").arg("--version").output().is_err() {
+            eprintln!("WITHOUT PYTHON: docs/verify.py is not tried");
+            return None;
+        }
+        Some(Self(world.data()))
+    }
+
+    fn check(&self, certificate: &str, keys: &str) -> (Option<i32>, String) {
+        let write = |name: &str, text: &str| {
+            let path = self.0.join(name);
+            std::fs::write(&path, text).expect("it can be done");
+            path
+        };
+        let (certificate, keys) = (
+            write("certificate.json", certificate),
+            write("keys.json", keys),
+        );
+        let answer = Command::new("python3")
+            // `-I -S`: nothing but the standard library.
+            .args(["-I", "-S"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/verify.py"))
+            .args([certificate, keys])
+            .output()
+            .expect("it can be done");
+        let words = String::from_utf8(answer.stdout).expect("it can be done");
+        (answer.status.code(), words)
+    }
+}
+
+async fn certificate(world: &World, id: &str) -> Value {
+    let path = format!("/accounts/demo/signups/{id}/certificate");
+    world.api().get(&path).await.expect(200).json()
+}
+
+async fn keys(world: &World) -> String {
+    let answer = world
+        .get("/.well-known/rundbrief-evidence.json")
+        .send()
+        .await;
+    assert_eq!(answer.status, 200);
+    answer.text()
+}
+
+async fn confirmed(world: &World, name: &str) -> (Person, String) {
+    let person = world.person(name);
+    world.subscribe(&person).await;
+    let evidence = world.evidence(&person.email).await.remove(0);
+    (person, evidence["id"].as_str().expect("an id").to_owned())
+}
+
+#[tokio::test]
+async fn a_certificate_holds_once_the_hour_is_sealed_and_no_changed_byte_of_it_does() {
+    let world = World::start().await;
+    let (anna, id) = confirmed(&world, "anna").await;
+    let (_, other) = confirmed(&world, "berta").await;
+    let before = certificate(&world, &id).await;
+    assert!(
+        before["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|entry| entry["seal"].is_null())
+    );
+
+    let report = world.run("retention").await;
+    assert_eq!(report["sealed"]["seals"], 1, "{report}");
+    let sealed = certificate(&world, &id).await;
+    let kinds: Vec<&Value> = sealed["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["statement"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["signed_up", "mailed", "confirmed"]);
+    let stated = &sealed["entries"][0]["statement"];
+    assert_eq!(stated["email"], anna.email.as_str());
+    // The words of form and mail are there, under the digests that are stated.
+    let documents = sealed["documents"].as_array().unwrap();
+    let named = |digest: &Value| {
+        documents
+            .iter()
+            .find(|document| document["sha256"] == *digest)
+    };
+    let form = named(&stated["form_version"]).expect("the form's words");
+    assert!(form["text"].as_str().unwrap().contains("consent_wording"));
+    let mail = named(&sealed["entries"][1]["statement"]["document"]).expect("the mail's words");
+    assert!(mail["text"].as_str().unwrap().contains("{link}"));
+
+    let Some(verifier) = Verifier::new(&world) else {
+        return world.finish().await;
+    };
+    let keys = keys(&world).await;
+    let (status, words) = verifier.check(&before.to_string(), &keys);
+    assert_eq!(status, Some(3), "{words}");
+    let text = sealed.to_string();
+    let (status, words) = verifier.check(&text, &keys);
+    assert_eq!(status, Some(0), "{words}");
+    let (status, words) = verifier.check(&certificate(&world, &other).await.to_string(), &keys);
+    assert_eq!(status, Some(0), "{words}");
+
+    // Each changed byte is found, wherever it is, and said where.
+    for at in (0..text.len()).step_by(text.len() / 60) {
+        let mut changed = text.clone().into_bytes();
+        changed[at] = if changed[at] == b'1' { b'2' } else { b'1' };
+        let Ok(changed) = String::from_utf8(changed) else {
+            continue;
+        };
+        let (status, words) = verifier.check(&changed, &keys);
+        assert_eq!(status, Some(1), "byte {at}: {words}");
+        assert!(words.starts_with("DOES NOT HOLD: "), "{words}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn seals_are_a_chain_and_sealing_again_seals_nothing_twice() {
+    let world = World::start().await;
+    confirmed(&world, "anna").await;
+    assert_eq!(world.run("retention").await["sealed"]["seals"], 1);
+    assert_eq!(world.run("retention").await["sealed"]["seals"], 0);
+    let (berta, id) = confirmed(&world, "berta").await;
+    let berta = world.subscriber(&berta.email).await.unwrap();
+    let path = format!(
+        "/accounts/demo/subscribers/{}/unsubscribe",
+        berta["id"].as_str().unwrap()
+    );
+    world.api().post(&path, &json!({})).await.expect(200);
+    world.advance("PT1H").await;
+    assert!(certificate(&world, &id).await["entries"][2]["seal"].is_object());
+    let seals = world.api().all("/accounts/demo/seals").await;
+    assert_eq!(seals.len(), 2);
+    assert!(seals[0]["sealed"]["previous"].is_null());
+    assert_eq!(seals[1]["sealed"]["number"], 2);
+    // 3 statements of Berta's sign-up and 1 of her leaving.
+    assert_eq!(seals[1]["sealed"]["leaves"], 4);
+    let stored = world.scan_table().await;
+    assert!(
+        stored.of_kind("leaf").is_empty(),
+        "what is sealed does not wait"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_record_that_was_altered_in_the_table_is_named() {
+    let world = World::start().await;
+    let (_, id) = confirmed(&world, "anna").await;
+    world.run("retention").await;
+    world.tamper("sign_up", "form_ip", "127.0.0.99").await;
+    let altered = certificate(&world, &id).await;
+    if let Some(verifier) = Verifier::new(&world) {
+        let (status, words) = verifier.check(&altered.to_string(), &keys(&world).await);
+        assert_eq!(status, Some(1));
+        assert!(words.contains(&id), "{words}");
+        assert!(words.contains("signed_up"), "{words}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_certificate_can_be_printed_in_two_languages() {
+    let world = World::start().await;
+    let (anna, id) = confirmed(&world, "anna").await;
+    for (language, title) in [
+        ("de", "Nachweis der Einwilligung"),
+        ("en", "Consent certificate"),
+    ] {
+        let path = format!("/accounts/demo/signups/{id}/certificate?format=html&lang={language}");
+        let page = world.api().get(&path).await.expect(200);
+        let text = page.text();
+        for part in [title, &anna.email, &format!("<html lang=\"{language}\"")] {
+            assert!(text.contains(part), "{part}");
+        }
+        assert!(!text.contains("<script"));
+    }
+    let bad = format!("/accounts/demo/signups/{id}/certificate?format=pdf");
+    world.api().get(&bad).await.expect(422);
+    world.finish().await;
+}
