@@ -123,6 +123,12 @@ def campaign_scans(draft):
     draft.allow("Campaign", "dynamodb:Scan", arn("MainTable"))
 
 
+@mistake("only_retention_can_seal")
+def admin_seals(draft):
+    """admin reads the sealing secret"""
+    draft.allow("Admin", "secretsmanager:GetSecretValue", {"Ref": "SealingSecret"})
+
+
 @mistake("a_tombstone_goes_with_its_account_only")
 def tombstone_goes(draft):
     """retention deletes a single tombstone"""

@@ -45,6 +45,7 @@ QUEUE_URLS = {
 NAMES = QUEUE_URLS | {
     "TABLE": "MainTable", "TOMBSTONE_TABLE": "TombstoneTable", "BUCKET": "Bucket",
     "PLATFORM_SECRET_ARN": "PlatformSecret", "PLATFORM_KEY_ARN": "PlatformKey",
+    "SEALING_SECRET_ARN": "SealingSecret",
     "CONFIGURATION_SET": "ConfigurationSet",
 }
 
@@ -151,3 +152,11 @@ def the_environment_names_what_the_role_allows(template):
                 yield f"{function}: a right on {name} without {variable}"
 
 
+
+
+@assertion
+def only_retention_can_seal(template):
+    for role, _, resources in template.statements():
+        names = {target(resource) for resource in resources}
+        if "SealingSecret" in names and role != "RetentionFunction":
+            yield role

@@ -152,7 +152,8 @@ async fn campaign(world: &World, used: &Used, newsletter: &str, people: u64) -> 
             "c{number}@budgets.example,Vorname{number},Nachname{number},Wien"
         );
     }
-    let path = "/accounts/demo/imports?list=news&source=Budgets&legal_basis=consent";
+    let path = "/accounts/demo/imports?list=news&source=Budgets&legal_basis=consent\
+                &consented_on=2026-01-01&proof=Budgets";
     let api = world.api();
     api.call_with("POST", path, Some("text/csv"), file.into_bytes())
         .await
