@@ -21,10 +21,12 @@ mod operator;
 mod processing;
 mod record;
 mod resource;
+mod restores;
 mod sender_domains;
 mod setup;
 mod sign_up;
 mod subscriber;
+mod suppressions;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -116,6 +118,8 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(processing::routes())
         .merge(operator::routes())
         .merge(record::routes())
+        .merge(restores::routes())
+        .merge(suppressions::routes())
         .merge(template::routes())
         .merge(subscriber::routes())
         .merge(sign_up::routes());

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use rundbrief::record::DueWork;
 use serde_json::{Value, json};
 
-pub use self::change::{ChangeError, cancel, pause, resume, schedule, send_now, unschedule};
+pub use self::change::{
+    ChangeError, cancel, interrupt_all, pause, resume, schedule, send_now, unschedule,
+};
 pub(crate) use self::look::ledger;
 pub use self::look::{LogItem, LogPage, log, report};
 use crate::app::{App, Trouble};

@@ -206,6 +206,7 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
         "confirm" => crate::confirm::handle(app, event).await,
         "import" => crate::import::handle(app, event).await,
         "notice" => crate::notice::handle(app, event).await,
+        "restore" => crate::restore::handle(app, event).await,
         "retention" => crate::retention::handle(app, event).await,
         "campaign" => crate::campaign::handle(app, event).await,
         "feedback" => crate::feedback::handle(app, event).await,

@@ -4,6 +4,7 @@
 //! transactions, and what to do when somebody else was faster. An uploaded file's chunks are found
 //! here first.
 
+mod barred;
 mod file;
 mod plan;
 
@@ -112,10 +113,11 @@ async fn run(app: &App, message: &ImportMessage) -> Result<(), Trouble> {
             Ok(bytes) => bytes,
             Err(why) => return work.give_up(why).await,
         };
-        let rows = import.layout.read_chunk(&chunk.place, &bytes);
+        let mut rows = import.layout.read_chunk(&chunk.place, &bytes);
         if u32::try_from(rows.len()) != Ok(chunk.place.rows) {
             return work.give_up(ImportFailure::FileDamaged).await;
         }
+        work.bar(&import, &mut rows).await?;
         work.begin(&import).await?;
         work.rows(&import, chunk, rows).await?;
     }

@@ -17,6 +17,7 @@ pub mod notice;
 pub mod page;
 mod person_link;
 pub mod problem;
+pub mod restore;
 pub mod retention;
 pub mod send;
 pub mod settings;

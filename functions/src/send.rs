@@ -16,6 +16,7 @@ use rundbrief::campaign::arc::{Arc as CampaignArc, Span};
 use rundbrief::campaign::audience::{Audience, Judgement};
 use rundbrief::campaign::content::Content;
 use rundbrief::campaign::control::{Control, NoSlot, PauseReason};
+use rundbrief::campaign::ledger::Skip;
 use rundbrief::campaign::reading::{Found, Reader};
 use rundbrief::campaign::worker::{Command, Event, Stop, Worker};
 use rundbrief::campaign::{CampaignState, Limits};
@@ -23,6 +24,7 @@ use rundbrief::id::{ListId, PersonKey};
 use rundbrief::key::AccountScope;
 use rundbrief::message::ArcMessage;
 use rundbrief::record::Expect;
+use rundbrief::suppression::Rules;
 use rundbrief::template::Template;
 use rundbrief::time::plus_seconds;
 use serde_json::Value;
@@ -36,6 +38,9 @@ use crate::store::{Claim, WriteError};
 /// A worker lets go of its arc after this long: the function's time limit is 300 s, and a call
 /// to SES may take [`call::TIMEOUT`] of that.
 const WORK_SECONDS: i64 = 200;
+/// How old the account's rules may be when people are judged: less than a mail may be on its way
+/// from the judgement to the call.
+const RULES_SECONDS: i64 = 5;
 
 /// Handles an SQS event.
 ///
@@ -78,6 +83,7 @@ struct Job<'a> {
     span: Option<Span>,
     people: HashMap<PersonKey, Found>,
     mails: HashMap<PersonKey, Mail>,
+    rules: (Option<Timestamp>, Rules),
 }
 
 async fn work(app: &App, message: &ArcMessage) -> Result<Stop, Trouble> {
@@ -108,6 +114,7 @@ async fn work(app: &App, message: &ArcMessage) -> Result<Stop, Trouble> {
         span: None,
         people: HashMap::new(),
         mails: HashMap::new(),
+        rules: (None, Rules::default()),
     };
     let (mut worker, mut command) = Worker::new(limits, plus_seconds(now, WORK_SECONDS));
     loop {
@@ -241,6 +248,7 @@ impl Job<'_> {
         let (found, next) = self.find(span, from, usize::from(people), now).await?;
         self.people.clear();
         self.mails.clear();
+        self.refresh_rules(now).await?;
         let people = found
             .into_iter()
             .map(|found| (found.person, self.judge(found)))
@@ -255,6 +263,7 @@ impl Job<'_> {
     ) -> Result<Event, Trouble> {
         self.people.clear();
         self.mails.clear();
+        self.refresh_rules(now).await?;
         let mut judged = Vec::with_capacity(people.len());
         // Retries are few: one query each.
         for person in people {
@@ -291,13 +300,32 @@ impl Job<'_> {
         Ok((page.people, page.next))
     }
 
+    /// What is suppressed by domain or pattern, as it was at most [`RULES_SECONDS`] ago.
+    async fn refresh_rules(&mut self, now: Timestamp) -> Result<(), Trouble> {
+        if self
+            .rules
+            .0
+            .is_none_or(|at| plus_seconds(at, RULES_SECONDS) <= now)
+        {
+            let rules = self.app.store.address_rules(&self.scope, now).await?;
+            self.rules = (Some(now), rules);
+        }
+        Ok(())
+    }
+
     /// What the person is to the campaign; who is to be mailed is kept for rendering.
     fn judge(&mut self, found: Found) -> Judgement {
         let audience = Audience {
             lists: &self.content.lists,
             started_at: self.content.started_at,
         };
-        let judgement = audience.judge(&found);
+        let mut judgement = audience.judge(&found);
+        if matches!(judgement, Judgement::Recipient { .. })
+            && let Some(profile) = &found.profile
+            && self.rules.1.match_address(&profile.address)
+        {
+            judgement = Judgement::Skipped(Skip::Suppressed);
+        }
         if matches!(judgement, Judgement::Recipient { .. }) {
             self.people.insert(found.person, found);
         }

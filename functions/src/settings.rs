@@ -25,6 +25,8 @@ pub struct Settings {
     pub send_queue_url: Option<String>,
     /// The backup queue's URL.
     pub backup_queue_url: Option<String>,
+    /// The restore queue's URL.
+    pub restore_queue_url: Option<String>,
     /// The API's base URL without a slash at the end; it stands in every mailed link.
     pub public_url: Option<String>,
     /// The secret that all keys are derived from.
@@ -91,6 +93,7 @@ impl Settings {
             import_queue_url: get("IMPORT_QUEUE_URL"),
             send_queue_url: get("SEND_QUEUE_URL"),
             backup_queue_url: get("BACKUP_QUEUE_URL"),
+            restore_queue_url: get("RESTORE_QUEUE_URL"),
             public_url: url("PUBLIC_URL"),
             platform_secret_arn: get("PLATFORM_SECRET_ARN"),
             platform_key_arn: get("PLATFORM_KEY_ARN"),

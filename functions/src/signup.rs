@@ -356,6 +356,12 @@ async fn record(
     let key = form.scope.person(&submission.address);
     let event = EventId::generate(now, app.entropy.as_ref());
     let entry = Entry::generate(now, app.entropy.as_ref());
+    let is_suppressed = form.account.has_address_rules
+        && app
+            .store
+            .address_rules(&form.scope, now)
+            .await?
+            .match_address(&submission.address);
     for _ in 0..ATTEMPTS {
         let (person, recent) = futures::try_join!(
             app.store.person(&form.scope, key, now),
@@ -369,6 +375,7 @@ async fn record(
             form: &form.definition,
             submission: submission.clone(),
             origin: origin.clone(),
+            is_suppressed,
             event,
             entry,
             outbox,

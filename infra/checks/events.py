@@ -32,6 +32,7 @@ QUEUES = {
     "SendFunction": ("SendQueue", 1),
     "FeedbackFunction": ("FeedbackQueue", 10_000),
     "BackupFunction": ("BackupQueue", 1),
+    "RestoreFunction": ("RestoreQueue", 1),
 }
 SCHEDULES = {
     "CampaignFunction": "rate(1 minute)",

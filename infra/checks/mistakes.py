@@ -129,6 +129,18 @@ def admin_seals(draft):
     draft.allow("Admin", "secretsmanager:GetSecretValue", {"Ref": "SealingSecret"})
 
 
+@mistake("only_restore_may_write_archives_back")
+def import_reads_archives(draft):
+    """import reads archives"""
+    draft.allow("Import", "s3:GetObject", {"Fn::Sub": "${Bucket.Arn}/archives/*"})
+
+
+@mistake("only_restore_may_write_archives_back")
+def restore_changes_archives(draft):
+    """restore changes archives"""
+    draft.allow("Restore", "s3:PutObject", {"Fn::Sub": "${Bucket.Arn}/archives/*"})
+
+
 @mistake("a_tombstone_goes_with_its_account_only")
 def tombstone_goes(draft):
     """retention deletes a single tombstone"""

@@ -28,6 +28,7 @@ MAY_MAIL = {"NoticeFunction", "SendFunction"}
 MAY_PURGE = {"RetentionFunction"}
 # One configuration item at a time.
 MAY_DELETE_AN_ITEM = {"AdminFunction", "RetentionFunction"}
+MAY_READ_ARCHIVES = {"AdminFunction", "BackupFunction", "RestoreFunction", "RetentionFunction"}
 PURGES = {
     "dynamodb:BatchWriteItem", "dynamodb:PartiQLDelete", "s3:DeleteObject", "s3:DeleteObjectVersion",
 }
@@ -41,6 +42,7 @@ NEVER = {
 QUEUE_URLS = {
     "NOTICE_QUEUE_URL": "NoticeQueue", "IMPORT_QUEUE_URL": "ImportQueue",
     "SEND_QUEUE_URL": "SendQueue", "BACKUP_QUEUE_URL": "BackupQueue",
+    "RESTORE_QUEUE_URL": "RestoreQueue",
 }
 NAMES = QUEUE_URLS | {
     "TABLE": "MainTable", "TOMBSTONE_TABLE": "TombstoneTable", "BUCKET": "Bucket",
@@ -108,6 +110,19 @@ def only_retention_may_delete_in_bulk(template):
             if action == "dynamodb:DeleteItem" and function not in MAY_DELETE_AN_ITEM:
                 yield f"{function}: {action}"
             if action in NEVER:
+                yield f"{function}: {action}"
+
+
+@assertion
+def only_restore_may_write_archives_back(template):
+    """Others read an archive to complete, hand out or delete it; restoring changes none."""
+    for function, actions, resources in template.statements():
+        if "${Bucket.Arn}/archives/*" not in map(text, resources):
+            continue
+        for action in actions:
+            if action == "s3:GetObject" and function not in MAY_READ_ARCHIVES:
+                yield f"{function}: {action}"
+            if action != "s3:GetObject" and function == "RestoreFunction":
                 yield f"{function}: {action}"
 
 

@@ -40,6 +40,9 @@ pub struct Account {
     pub sender_domains: Vec<String>,
     /// What persons' keys are derived from.
     pub key: AccountKeyMaterial,
+    /// Whether domains or patterns of addresses are suppressed, so that a sign-up must look.
+    #[serde(default)]
+    pub has_address_rules: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was closed.
@@ -224,6 +227,7 @@ mod tests {
             contact: String::new(),
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1)),
+            has_address_rules: false,
             created_at: Timestamp::UNIX_EPOCH,
             closed_at: None,
             gone_at: None,

@@ -112,6 +112,8 @@ pub enum Problem {
     AccountClosed,
     /// The controller has not answered the DPIA questionnaire (S-28).
     DpiaUnanswered,
+    /// A restore of the account's archive held it (T-02).
+    InterruptedByRestore,
     /// The mail service refuses; see the pause's reason.
     MailService(PauseReason),
 }
@@ -137,6 +139,9 @@ pub enum Refusal {
     /// It is not scheduled for now.
     #[error("the campaign is not due")]
     NotDue,
+    /// A restore is going on: nothing is sent until a person releases it.
+    #[error("the account's sending is frozen")]
+    Frozen,
     /// Something it needs is missing.
     #[error("the campaign cannot be sent as it is")]
     NotReady(Problem),
@@ -158,6 +163,7 @@ impl Refusal {
             Self::NotReady(Problem::TargetGroup) => "campaign_target_group",
             Self::NotReady(Problem::AccountClosed) => "account_closed",
             Self::NotReady(Problem::DpiaUnanswered) => "dpia_unanswered",
+            Self::Frozen | Self::NotReady(Problem::InterruptedByRestore) => "frozen",
             Self::NotReady(Problem::MailService(_)) => "campaign_mail_service",
         }
     }
@@ -346,13 +352,24 @@ impl Campaign {
         Ok(self.moved(control, CampaignState::Paused, problem, now))
     }
 
-    /// Goes on.
+    /// Holds it because an archive of the account is being restored; `None` when it is not being
+    /// sent, so that there is nothing to hold.
+    pub fn interrupt(&self, control: &Control, now: Timestamp) -> Option<Transaction> {
+        let why = Some(Problem::InterruptedByRestore);
+        (control.state == CampaignState::Sending)
+            .then(|| self.moved(control, CampaignState::Interrupted, why, now))
+    }
+
+    /// Goes on. Also after a restore: its ledger is in no archive, so it was not touched, and
+    /// nobody who was mailed is mailed again.
     ///
     /// # Errors
-    /// When it is not paused.
+    /// When it is not held.
     pub fn resume(&self, control: &Control, now: Timestamp) -> Result<Transaction, Refusal> {
         match control.state {
-            CampaignState::Paused => Ok(self.moved(control, CampaignState::Sending, None, now)),
+            CampaignState::Paused | CampaignState::Interrupted => {
+                Ok(self.moved(control, CampaignState::Sending, None, now))
+            }
             state => Err(refused(state, Refusal::NotPaused)),
         }
     }

@@ -58,6 +58,8 @@ pub struct SignUpRequest<'a> {
     pub submission: Submission,
     /// From where.
     pub origin: FormOrigin,
+    /// Whether the account suppresses addresses like this one.
+    pub is_suppressed: bool,
     /// The new sign-up's event.
     pub event: EventId,
     /// The new outbox record's event.
@@ -109,6 +111,7 @@ pub fn sign_up(
     let now = to_millisecond(request.now);
     let setup = &request.form.setup;
     let barred = person.is_blocked() || person.is_restricted();
+    let is_suppressed = request.is_suppressed || person.is_suppressed();
     let sendable = person.sendable_lists();
     let has_it_all = request
         .submission
@@ -116,6 +119,7 @@ pub fn sign_up(
         .iter()
         .all(|list| sendable.contains(list));
     let state = match setup.mode {
+        _ if is_suppressed => SignUpState::Suppressed,
         Mode::Double => SignUpState::Pending,
         Mode::Single | Mode::Confirmed if barred => SignUpState::Suppressed,
         Mode::Single | Mode::Confirmed => SignUpState::Active,
@@ -147,7 +151,7 @@ pub fn sign_up(
 
     // Who has it all already is not mailed again (M-29); restricted people are not mailed.
     let notice = match (setup.mode, state) {
-        _ if has_it_all || person.is_restricted() => None,
+        _ if has_it_all || person.is_restricted() || is_suppressed => None,
         (Mode::Double, _) => Some(Notice::Confirmation {
             sign_up: request.event,
         }),
@@ -357,6 +361,9 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
     }
     if person.is_restricted() {
         return Err(ConfirmRefusal::Restricted);
+    }
+    if person.is_suppressed() {
+        return Err(ConfirmRefusal::Withdrawn);
     }
     let signed_up_at = sign_up.signed_up_at;
     let left_since = person.withdrawal.as_ref().is_some_and(|withdrawal| {

@@ -90,6 +90,10 @@ ids! {
     KeyId, "key_";
     /// A daily account archive.
     BackupId, "bak_";
+    /// Something that an account writes to no more: an address, a domain, a pattern.
+    SuppressionId, "sup_";
+    /// A restore of an account's archive.
+    RestoreId, "rst_";
 }
 
 /// A person within one account: the first 128 bits of the keyed hash of the address (M-21, T-12).

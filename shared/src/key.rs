@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
 use crate::crypto::AccountKey;
-use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey};
+use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey, RestoreId};
 
 /// The two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,6 +106,13 @@ impl Places<'_> {
 
     pub(crate) fn evidence(self) -> String {
         format!("A#{}#L", self.0)
+    }
+
+    pub(crate) fn quarantine(self, restore: &RestoreId, partition: Option<Partition>) -> String {
+        match partition {
+            Some(partition) => format!("A#{}#Q#{restore}#{partition}", self.0),
+            None => format!("A#{}#Q#{restore}", self.0),
+        }
     }
 
     pub(crate) fn objects(self, kind: &str) -> String {
@@ -242,6 +249,26 @@ impl AccountScope {
     /// Something of an import.
     pub fn import(&self, import: &ImportId, sk: impl Into<String>) -> Key {
         Key::main(self.import_partition(import), sk)
+    }
+
+    /// The quarantine of a restore: what one sixteenth of the people, or with `None` the
+    /// configuration, will be once a person releases it. No other read goes there.
+    pub fn quarantine_partition(
+        &self,
+        restore: &RestoreId,
+        partition: Option<Partition>,
+    ) -> String {
+        self.places().quarantine(restore, partition)
+    }
+
+    /// Something in a restore's quarantine.
+    pub fn quarantine(
+        &self,
+        restore: &RestoreId,
+        partition: Option<Partition>,
+        sk: impl Into<String>,
+    ) -> Key {
+        Key::main(self.quarantine_partition(restore, partition), sk)
     }
 
     /// The prefix of the account's objects of one kind in the bucket: `archives`, `imports`, ...

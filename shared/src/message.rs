@@ -107,6 +107,16 @@ messages! {
         /// The partition; none for the configuration that is written last.
         partition: Option<u8>,
     }
+
+    /// Go on with a restore.
+    RestoreMessage {
+        /// Whose restore.
+        account: AccountId,
+        /// Which one.
+        restore: crate::id::RestoreId,
+        /// Which leg of the way: an older one was handed over already.
+        leg: u32,
+    }
 }
 
 impl NoticeMessage {

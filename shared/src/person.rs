@@ -167,6 +167,9 @@ pub struct Withdrawal {
     /// When a restriction was lifted.
     #[serde(default)]
     pub restriction_lifted_at: Option<Timestamp>,
+    /// Since when the controller writes to this address no more (P-13).
+    #[serde(default)]
+    pub suppressed_at: Option<Timestamp>,
 }
 
 impl Withdrawal {
@@ -181,6 +184,7 @@ impl Withdrawal {
             complained_at: None,
             restricted_at: None,
             restriction_lifted_at: None,
+            suppressed_at: None,
         }
     }
 
@@ -219,6 +223,10 @@ pub struct Tombstone {
     /// When a completed double opt-in last lifted it (T-11); it is never deleted.
     #[serde(default)]
     pub lifted_at: Option<Timestamp>,
+    /// Since when the controller writes to this address no more: here too, because the person
+    /// may be erased. No opt-in lifts it.
+    #[serde(default)]
+    pub suppressed_at: Option<Timestamp>,
 }
 
 /// Why there is a tombstone.
@@ -248,6 +256,7 @@ impl Tombstone {
             at: BTreeMap::new(),
             lists: BTreeMap::new(),
             lifted_at: None,
+            suppressed_at: None,
         }
     }
 
@@ -438,6 +447,14 @@ impl Person {
         self.withdrawal
             .as_ref()
             .is_some_and(Withdrawal::is_restricted)
+    }
+
+    /// Whether the controller writes to this address no more.
+    pub fn is_suppressed(&self) -> bool {
+        let withdrawal = self.withdrawal.as_ref();
+        let tombstone = self.tombstone.as_ref();
+        withdrawal.is_some_and(|withdrawal| withdrawal.suppressed_at.is_some())
+            || tombstone.is_some_and(|tombstone| tombstone.suppressed_at.is_some())
     }
 
     /// Whether only a completed double opt-in may bring the person back (T-11).

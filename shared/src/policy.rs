@@ -83,6 +83,14 @@ pub enum Store {
     Document,
     /// The public keys of seals.
     SealingKey,
+    /// Whom the controller writes to no more: keyed hashes, domains, patterns.
+    Suppression,
+    /// The Austrian ECG list, as digests.
+    EcgList,
+    /// A restore of an archive: how far it is, and what it changed in numbers.
+    Restore,
+    /// What a restore would bring back, until a person releases it.
+    Quarantine,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -181,7 +189,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -217,6 +225,10 @@ impl Store {
         Self::EvidenceLedger,
         Self::Document,
         Self::SealingKey,
+        Self::Suppression,
+        Self::EcgList,
+        Self::Restore,
+        Self::Quarantine,
         Self::FullCopy,
         Self::Log,
     ];
@@ -257,7 +269,7 @@ impl Store {
                     setting: Some(("ledger_months of the account", 12)),
                 },
             ),
-            Self::DeletionReport => Kept::For(
+            Self::DeletionReport | Self::Restore => Kept::For(
                 Event::Written,
                 Period::Months {
                     months: 12,
@@ -267,7 +279,7 @@ impl Store {
             Self::GuardCounter | Self::IdempotencyKey | Self::ImportFile => {
                 Kept::For(Event::Written, Period::Hours(24))
             }
-            Self::ExportFile => Kept::For(Event::Written, days(7)),
+            Self::ExportFile | Self::Quarantine => Kept::For(Event::Written, days(7)),
             // S-22: exactly two weeks, not a second more or less (T-06).
             Self::Archive => Kept::For(Event::Written, days(14)),
             // As long as a message of the backup queue may live: later nothing completes it.
@@ -295,6 +307,8 @@ impl Store {
             | Self::Campaign
             | Self::EvidenceLedger
             | Self::Document
+            | Self::Suppression
+            | Self::EcgList
             | Self::Import => Kept::WithAccount,
             Self::SealingKey => Kept::WithPlatform,
         }
@@ -308,6 +322,8 @@ impl Store {
             | Self::Outbox
             | Self::Ledger
             | Self::ArchivePart
+            | Self::Restore
+            | Self::Quarantine
             | Self::DeletionReport => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
@@ -320,6 +336,8 @@ impl Store {
             | Self::TargetGroup
             | Self::Template
             | Self::Helper
+            | Self::Suppression
+            | Self::EcgList
             | Self::DynamicContent => DeletedBy::Controller,
             Self::Operator => DeletedBy::Operator,
             Self::Account
@@ -366,6 +384,8 @@ impl Store {
             | Self::ExportFile
             | Self::Processing
             | Self::Dpia
+            | Self::Suppression
+            | Self::EcgList
             | Self::EvidenceLedger
             | Self::Document => InArchive::No(NAMED_BY_NOBODY),
             Self::Directory
@@ -378,6 +398,8 @@ impl Store {
             | Self::IdempotencyKey
             | Self::DeletionReport
             | Self::SealingKey
+            | Self::Restore
+            | Self::Quarantine
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
         }
@@ -419,6 +441,10 @@ impl Store {
             Self::EvidenceLedger => &["leaf", "leaf_page", "seal", "ledger_head"],
             Self::Document => &["document"],
             Self::SealingKey => &["sealing_key"],
+            Self::Suppression => &["suppression"],
+            Self::EcgList => &["ecg_list", "ecg_chunk"],
+            Self::Restore => &["restore", "freeze"],
+            Self::Quarantine => &["staged"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile

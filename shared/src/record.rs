@@ -15,8 +15,10 @@ use crate::import::{Import, ImportChunk};
 use crate::key::{AccountScope, Key};
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
+use crate::restore::{Configured, Freeze, Restore, Staged};
 use crate::setup::List;
 use crate::sign_up::SignUp;
+use crate::suppression::Suppression;
 
 /// Something with a place, a revision and perhaps an end.
 pub trait Stored: Serialize + DeserializeOwned + Clone {
@@ -129,6 +131,16 @@ pub enum Record {
     Import(Box<Import>),
     /// Some rows of an import and what became of them.
     ImportChunk(Box<ImportChunk>),
+    /// Whom an account writes to no more.
+    Suppression(Suppression),
+    /// A restore of an archive.
+    Restore(Box<Restore>),
+    /// Holds the account's sending.
+    Freeze(Freeze),
+    /// A line of an archive, in quarantine.
+    Staged(Box<Staged>),
+    /// A configured thing out of an archive.
+    Configured(Box<Configured>),
 }
 
 macro_rules! each_record {
@@ -151,6 +163,11 @@ macro_rules! each_record {
             Record::List($record) => $body,
             Record::Import($record) => $body,
             Record::ImportChunk($record) => $body,
+            Record::Suppression($record) => $body,
+            Record::Restore($record) => $body,
+            Record::Freeze($record) => $body,
+            Record::Staged($record) => $body,
+            Record::Configured($record) => $body,
         }
     };
 }

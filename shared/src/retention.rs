@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::campaign::Running;
-use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition};
+use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, RestoreId};
 use crate::key::{AccountScope, Key, Places, Table};
 use crate::policy::{DeletedBy, Store};
 use crate::record::{Due, DueWork, Stored};
@@ -108,6 +108,15 @@ impl Remains {
     /// The partition with an import's chunks.
     pub fn import(&self, import: &ImportId) -> String {
         Places(&self.0).import(import)
+    }
+
+    /// The partitions of a restore's quarantine.
+    pub fn quarantine(&self, restore: &RestoreId) -> impl Iterator<Item = String> {
+        let places = Places(&self.0);
+        Partition::all()
+            .map(Some)
+            .chain([None])
+            .map(move |partition| places.quarantine(restore, partition))
     }
 
     /// Its entry in the list of all accounts.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{EmailAddress, InvalidAddress};
 use crate::form::{FieldProblemCode, FieldValue, fits_type, wire_name};
 use crate::id::FieldKey;
+use crate::import::SkipReason;
 use crate::personal::PersonalText;
 use crate::setup::{BUILT_IN_FIELDS, Field, FieldType};
 
@@ -161,6 +162,8 @@ pub struct ImportRow {
     pub address: EmailAddress,
     /// The cells that hold something; an empty cell leaves its field as it is.
     pub values: BTreeMap<FieldKey, FieldValue>,
+    /// Why whoever it is must not be imported, where the address alone says so.
+    pub barred: Option<SkipReason>,
 }
 
 impl Layout {
@@ -326,7 +329,11 @@ impl Layout {
             }
         }
         let address = address.ok_or(RowError::MissingAddress)?;
-        Ok(ImportRow { address, values })
+        Ok(ImportRow {
+            address,
+            values,
+            barred: None,
+        })
     }
 }
 

@@ -104,6 +104,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         contact: String::new(),
         sender_domains: Vec::new(),
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
+        has_address_rules: false,
         created_at: now,
         closed_at: None,
         gone_at: None,

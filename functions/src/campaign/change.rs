@@ -5,10 +5,11 @@
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::campaign::control::{Control, PauseReason};
-use rundbrief::campaign::{Campaign, Problem, Refusal};
+use rundbrief::campaign::{Campaign, Problem, Refusal, Running};
 use rundbrief::id::CampaignId;
 use rundbrief::key::AccountScope;
 use rundbrief::record::{Expect, Record, Transaction};
+use rundbrief::restore::Freeze;
 
 use super::start;
 use crate::app::{App, Trouble};
@@ -49,6 +50,7 @@ pub async fn schedule(
         .await?
         .ok_or(ChangeError::NotFound)?;
     campaign.editable()?;
+    not_frozen(app, scope, now).await?;
     start::check(app, account, scope, &campaign, now).await?;
     decide(app, scope, id, now, |campaign, _| {
         Ok(alone(campaign, campaign.scheduled(at, now)?))
@@ -115,11 +117,63 @@ pub async fn resume(
     id: &CampaignId,
     now: Timestamp,
 ) -> Result<Campaign, ChangeError> {
+    not_frozen(app, scope, now).await?;
     decide(app, scope, id, now, |campaign, control| {
         let control = control.ok_or_else(|| without_control(campaign))?;
-        Ok(campaign.resume(control, now)?)
+        let mut transaction = campaign.resume(control, now)?;
+        transaction.check(Freeze::place(scope), Expect::Absent);
+        Ok(transaction)
     })
     .await
+}
+
+/// Holds every campaign of the account that is being sent, for a restore; how many. None starts
+/// or goes on behind its back: that takes the absence of the freeze.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn interrupt_all(
+    app: &App,
+    scope: &AccountScope,
+    now: Timestamp,
+) -> Result<usize, Trouble> {
+    let prefix = format!("{}#", scope.account());
+    let running: Vec<Running> = app.store.all(&Running::partition(), &prefix, now).await?;
+    let mut interrupted = 0;
+    for Running { campaign: id, .. } in running {
+        let held = decide(app, scope, &id, now, |campaign, control| {
+            let control = control.ok_or_else(|| without_control(campaign))?;
+            let transaction = campaign.interrupt(control, now);
+            Ok(transaction.ok_or(Refusal::NotSending)?)
+        });
+        match held.await {
+            Ok(_) => interrupted += 1,
+            Err(ChangeError::Trouble(trouble)) => return Err(trouble),
+            Err(ChangeError::NotFound | ChangeError::Refused(_)) => {}
+        }
+    }
+    Ok(interrupted)
+}
+
+/// Whether a restore holds the account's sending.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn is_frozen(
+    app: &App,
+    scope: &AccountScope,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let freeze: Option<Freeze> = app.store.get(&Freeze::place(scope), now).await?;
+    Ok(freeze.is_some())
+}
+
+async fn not_frozen(app: &App, scope: &AccountScope, now: Timestamp) -> Result<(), ChangeError> {
+    if is_frozen(app, scope, now).await? {
+        Err(Refusal::Frozen.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Ends a campaign for good, whether it waits for its time or runs.

@@ -12,10 +12,12 @@ use rundbrief::campaign::{Campaign, Limits, Problem, Refusal};
 use rundbrief::id::{AccountId, CampaignId};
 use rundbrief::key::{AccountScope, Key};
 use rundbrief::processing::Dpia;
+use rundbrief::record::Expect;
+use rundbrief::restore::Freeze;
 use rundbrief::setup::List;
 use rundbrief::template::{StoredTemplate, Template, TemplateSource};
 
-use super::change::{ChangeError, unschedule};
+use super::change::{ChangeError, is_frozen, unschedule};
 use crate::app::{App, Trouble};
 use crate::store::WriteError;
 
@@ -38,6 +40,10 @@ pub(super) async fn due(app: &App, key: &Key, now: Timestamp) -> Result<bool, Tr
     let Some((account, scope)) = app.account(&account, now).await? else {
         return Ok(false);
     };
+    // It stays due: it starts once a person has released the restore.
+    if is_frozen(app, &scope, now).await? {
+        return Ok(false);
+    }
     let source = match check(app, &account, &scope, &campaign, now).await {
         Ok(source) => source,
         Err(ChangeError::Refused(Refusal::NotReady(problem))) => {
@@ -63,10 +69,12 @@ pub(super) async fn due(app: &App, key: &Key, now: Timestamp) -> Result<bool, Tr
         started_at: now,
     };
     let estimate = estimate(app, &scope, &campaign, now).await?;
-    let Ok(transaction) = campaign.start(&account.id, content, estimate, &Limits::default(), now)
+    let Ok(mut transaction) =
+        campaign.start(&account.id, content, estimate, &Limits::default(), now)
     else {
         return Ok(false);
     };
+    transaction.check(Freeze::place(&scope), Expect::Absent);
     match app.store.commit(&scope, &transaction, now).await {
         Ok(()) => {
             tracing::info!(account = %account.id, campaign = %id, "a campaign starts");

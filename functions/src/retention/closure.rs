@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::campaign::arc::Arc;
-use rundbrief::id::{CampaignId, ImportId};
+use rundbrief::id::{CampaignId, ImportId, RestoreId};
 use rundbrief::key::{Key, Table};
 use rundbrief::record::Stored;
 use rundbrief::retention::{Remains, Tally};
@@ -94,13 +94,14 @@ impl Closure<'_> {
                 return Ok(Progress::CutShort);
             }
         }
-        // What is in a campaign or an import before what names it.
-        for kind in ["campaign", "import"] {
+        // What is in a campaign, an import or a restore's quarantine before what names it.
+        for kind in ["campaign", "import", "restore"] {
             let mut range = self.configuration(&format!("{kind}#"));
             while let Some(page) = self.page(&mut range).await? {
                 for (key, kind) in page.items {
                     let inside = match kind.as_str() {
                         "campaign" => self.campaign(&key.sk).await?,
+                        "restore" => self.restore(&key.sk).await?,
                         _ => self.import(&key.sk).await?,
                     };
                     if inside == Progress::CutShort {
@@ -158,6 +159,19 @@ impl Closure<'_> {
         };
         let pk = self.remains.import(&id);
         self.range(Table::Main, pk, "").await
+    }
+
+    async fn restore(&mut self, sort_key: &str) -> Result<Progress, Trouble> {
+        let Some(id) = named(sort_key).and_then(|id| RestoreId::parse(id).ok()) else {
+            return Ok(Progress::Done);
+        };
+        let partitions: Vec<_> = self.remains.quarantine(&id).collect();
+        for pk in partitions {
+            if self.range(Table::Main, pk, "").await? == Progress::CutShort {
+                return Ok(Progress::CutShort);
+            }
+        }
+        Ok(Progress::Done)
     }
 
     /// Deletes a range, but not the account's own item.

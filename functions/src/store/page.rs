@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rundbrief::id::{AccountId, PersonKey};
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::record::{DUE_SHARDS, DueWork, Stored};
+use rundbrief::suppression::Rules;
 
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
@@ -168,6 +169,20 @@ impl Store {
             .filter(|found| item::kind(found) == Some(T::KIND))
             .map(item::record)
             .collect()
+    }
+
+    /// What an account suppresses by domain or pattern.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn address_rules(
+        &self,
+        scope: &AccountScope,
+        now: Timestamp,
+    ) -> Result<Rules, Trouble> {
+        let partition = scope.configuration_partition();
+        let rules = self.all(&partition, &Rules::prefix(), now).await?;
+        Ok(Rules::of(rules))
     }
 
     /// One page of keys whose time has come, by the `due` index, in the order of their times. The

@@ -11,12 +11,15 @@ use rundbrief::id::PersonKey;
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::{Person, Profile, Tombstone, Withdrawal};
 use rundbrief::record::Stored;
+use rundbrief::restore::replay::Known;
 
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
 
 /// Keys of one `BatchGetItem`: three of each person.
 const PEOPLE_PER_READ: usize = 100 / 3;
+/// Keys of one `BatchGetItem`.
+const KEYS_PER_READ: usize = 100;
 /// Unprocessed keys are asked for again so often, with growing pauses.
 const ATTEMPTS: u32 = 8;
 
@@ -45,6 +48,50 @@ impl Store {
         Ok(people)
     }
 
+    /// Which of these items of the main table are there, and which are there although their time
+    /// is over; the others are absent. No key twice.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn known(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<HashMap<Key, Known>, Trouble> {
+        let mut known: HashMap<Key, Known> = keys
+            .iter()
+            .map(|key| (key.clone(), Known::Absent))
+            .collect();
+        for keys in keys.chunks(KEYS_PER_READ) {
+            let wanted = KeysAndAttributes::builder()
+                .consistent_read(true)
+                .projection_expression("pk, sk, expires_ms")
+                .set_keys(Some(keys.iter().map(item::key).collect()))
+                .build()
+                .map_err(|_| Trouble::Store)?;
+            let request = HashMap::from([(self.name(Table::Main).to_owned(), wanted)]);
+            for found in self.batch_get(request).await? {
+                let text = |name: &str| found.get(name).and_then(|value| value.as_s().ok());
+                let (Some(pk), Some(sk)) = (text("pk"), text("sk")) else {
+                    return Err(Trouble::Damaged);
+                };
+                let key = Key {
+                    table: Table::Main,
+                    pk: pk.clone(),
+                    sk: sk.clone(),
+                };
+                let is_present = item::is_present(&found, now);
+                let state = if is_present {
+                    Known::Present
+                } else {
+                    Known::Expired
+                };
+                known.insert(key, state);
+            }
+        }
+        Ok(known)
+    }
+
     async fn persons_items(
         &self,
         scope: &AccountScope,
@@ -62,10 +109,17 @@ impl Store {
             .flat_map(|key| [scope.profile(*key), scope.withdrawal(*key)])
             .collect();
         let tombstones = keys.iter().map(|key| scope.tombstone(*key)).collect();
-        let mut rest = HashMap::from([
+        self.batch_get(HashMap::from([
             (self.name(Table::Main).to_owned(), wanted(main)?),
             (self.name(Table::Tombstones).to_owned(), wanted(tombstones)?),
-        ]);
+        ]))
+        .await
+    }
+
+    async fn batch_get(
+        &self,
+        mut rest: HashMap<String, KeysAndAttributes>,
+    ) -> Result<Vec<Item>, Trouble> {
         let mut items = Vec::new();
         for attempt in 0..ATTEMPTS {
             let answer = self

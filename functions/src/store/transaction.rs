@@ -1,7 +1,7 @@
 //! Transactions: all steps or none.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::key::AccountScope;
@@ -144,6 +144,17 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         Record::List(record) => item::item(&key, record.as_ref()),
         Record::Import(record) => item::item(&key, record.as_ref()),
         Record::ImportChunk(record) => item::item(&key, record.as_ref()),
+        Record::Suppression(record) => item::item(&key, record),
+        Record::Restore(record) => item::item(&key, record.as_ref()),
+        Record::Freeze(record) => item::item(&key, record),
+        Record::Staged(record) => item::item(&key, record.as_ref()),
+        Record::Configured(record) => {
+            let mut item = item::item(&key, record.as_ref())?;
+            // It is what it was, whatever brings it back.
+            let kind = AttributeValue::S(record.kind().to_owned());
+            item.insert("kind".to_owned(), kind);
+            Ok(item)
+        }
     }
 }
 

@@ -57,6 +57,9 @@ impl Audience<'_> {
         if withdrawal.is_some_and(Withdrawal::is_restricted) {
             return Judgement::Skipped(Skip::Restricted);
         }
+        if withdrawal.is_some_and(|withdrawal| withdrawal.suppressed_at.is_some()) {
+            return Judgement::Skipped(Skip::Suppressed);
+        }
         let sendable = profile.sendable_lists(withdrawal);
         let mut standing = consents.iter().filter(|(list, _)| sendable.contains(*list));
         if let Some((list, _)) = standing

@@ -46,6 +46,8 @@ pub enum Skip {
     Bounced,
     /// Complained.
     Complained,
+    /// The controller writes to this address, its domain or its like no more (P-13).
+    Suppressed,
     /// Imported with consent as the ground, without its day or what proves it (T-15).
     NoProof,
     /// Agreed only after the campaign had started.

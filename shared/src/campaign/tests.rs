@@ -264,7 +264,7 @@ fn each_state_allows_its_own_changes_and_says_why_it_refuses_others() {
             Interrupted,
             Err(HasStarted),
             Err(NotSending),
-            Err(NotPaused),
+            Ok((Sending, false)),
             Ok((Cancelled, true)),
         ),
         (Finished, Err(IsOver), Err(IsOver), Err(IsOver), Err(IsOver)),
@@ -306,6 +306,11 @@ fn each_state_allows_its_own_changes_and_says_why_it_refuses_others() {
         assert_eq!(dropped.map(|dropped| dropped.state), drop, "{state:?}");
         let paused = known.pause(&running, PauseReason::Person, noon());
         assert_eq!(leads_to(paused), pause, "{state:?}");
+        let interrupted = known.interrupt(&running, noon());
+        assert_eq!(interrupted.is_some(), state == Sending, "{state:?}");
+        if let Some(interrupted) = interrupted {
+            assert_eq!(leads_to(Ok(interrupted)), Ok((Interrupted, false)));
+        }
         let resumed = known.resume(&running, noon());
         assert_eq!(leads_to(resumed), resume, "{state:?}");
         let cancelled = known.cancel(&account, held, noon());

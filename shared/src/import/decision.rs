@@ -35,6 +35,10 @@ pub enum SkipReason {
     WithdrawnSince,
     /// The relationship has ended; the data wait for their deletion (S-08).
     RelationshipEnded,
+    /// The controller writes to this address, its domain or its like no more (P-13).
+    Suppressed,
+    /// It stands in the Austrian ECG list, so no soft opt-in holds (§ 7 ECG, L-03).
+    EcgListed,
 }
 
 impl SkipReason {
@@ -50,6 +54,8 @@ impl SkipReason {
             Self::LeftList => "left_list",
             Self::WithdrawnSince => "withdrawn_since_consent",
             Self::RelationshipEnded => "relationship_ended",
+            Self::Suppressed => "suppressed",
+            Self::EcgListed => "ecg_listed",
         }
     }
 }
@@ -70,7 +76,7 @@ pub enum Decision {
 
 /// What a row leads to. `language` is the account's, for new subscribers.
 pub fn decide(person: &Person, row: &ImportRow, import: &Import, language: Language) -> Decision {
-    if let Some(reason) = barred(person) {
+    if let Some(reason) = barred(person).or(row.barred) {
         return Decision::Skip(reason);
     }
     let active = person.active_lists().contains(&import.list);
@@ -145,6 +151,9 @@ fn new_profile(person: &Person, row: &ImportRow, import: &Import, language: Lang
 fn barred(person: &Person) -> Option<SkipReason> {
     if person.is_restricted() {
         return Some(SkipReason::Restricted);
+    }
+    if person.is_suppressed() {
+        return Some(SkipReason::Suppressed);
     }
     let tombstone = person.tombstone.as_ref().filter(|t| t.blocks())?;
     // The gravest that stands: one that a later double opt-in lifted does not.

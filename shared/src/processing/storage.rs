@@ -164,6 +164,19 @@ pub(super) const fn name(store: Store) -> Both {
             "Öffentliche Schlüssel der Siegel",
             "Public keys of the seals",
         ),
+        Store::Suppression => (
+            "Sperrliste (Adressen nur als Schlüsselwerte)",
+            "Suppressions (addresses as keyed hashes only)",
+        ),
+        Store::EcgList => ("ECG-Liste (nur Prüfsummen)", "The ECG list (digests only)"),
+        Store::Restore => (
+            "Wiederherstellungen (Zahlen und Schlüsselwerte)",
+            "Restores (numbers and keyed hashes)",
+        ),
+        Store::Quarantine => (
+            "Wiederherzustellendes in Quarantäne",
+            "What is to be restored, in quarantine",
+        ),
         Store::FullCopy => ("Vollsicherung", "Full copy"),
         Store::Log => (
             "Betriebsprotokolle (ohne personenbezogene Daten)",

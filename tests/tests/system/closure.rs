@@ -271,6 +271,7 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             contact: String::new(),
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, app.entropy.as_ref()),
+            has_address_rules: false,
             created_at: now,
             closed_at: gone_at,
             gone_at,
