@@ -10,6 +10,7 @@ use lambda_http::http::Uri;
 use rundbrief::account::{Account, ApiKey, DirectoryEntry, Scope};
 use rundbrief::address::EmailAddress;
 use rundbrief::crypto::{AccountKeyMaterial, KeySecret};
+use rundbrief::header::MAX_SENDER_NAME_CHARACTERS;
 use rundbrief::id::{AccountId, KeyId};
 use rundbrief::key::{Key, Table};
 use rundbrief::page_language::Language;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
 use super::answer::{Answer, created, etag, found, found_at, if_match, lost_race};
 use super::body::{
-    self, Code, MAX_BODY_OCTETS, MAX_NAME_CHARACTERS, Object, line, line_or_empty, lines, string,
+    self, Code, MAX_BODY_OCTETS, Object, line, line_or_empty, lines, string,
     web_address, word,
 };
 use super::key::shown_once;
@@ -205,7 +206,8 @@ async fn change(access: Access, sent: Sent) -> Answer {
 
 /// Changes what was sent; null empties what may be empty.
 fn apply(account: &mut Account, body: &mut Object) {
-    match body.given("name", line(MAX_NAME_CHARACTERS)) {
+    // Every notice is sent under this name.
+    match body.given("name", line(MAX_SENDER_NAME_CHARACTERS)) {
         Some(Some(name)) => account.name = name,
         Some(None) => body.problem("name", "missing"),
         None => {}
