@@ -21,8 +21,7 @@ use serde_json::{Value, json};
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
 use super::answer::{Answer, created, etag, found, found_at, if_match, lost_race};
 use super::body::{
-    self, Code, MAX_BODY_OCTETS, Object, line, line_or_empty, lines, string,
-    web_address, word,
+    self, Code, MAX_BODY_OCTETS, Object, line, line_or_empty, lines, string, web_address, word,
 };
 use super::key::shown_once;
 use super::listing::{Parameters, Window, listed};
