@@ -10,6 +10,7 @@ mod body;
 mod campaign;
 mod certificate;
 mod dpia;
+mod erasure;
 mod field;
 mod idempotency;
 mod import;
@@ -115,6 +116,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(setup::routes())
         .merge(import::routes())
         .merge(dpia::routes())
+        .merge(erasure::routes())
         .merge(processing::routes())
         .merge(operator::routes())
         .merge(record::routes())

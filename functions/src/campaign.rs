@@ -3,7 +3,7 @@
 //! Also what the management API may do with a campaign. Never mails anybody itself.
 
 mod change;
-mod look;
+pub(crate) mod look;
 mod release;
 mod start;
 

@@ -205,6 +205,7 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
         "backup" => crate::backup::handle(app, event).await,
         "confirm" => crate::confirm::handle(app, event).await,
         "import" => crate::import::handle(app, event).await,
+        "legal" => crate::legal::handle(app, event).await,
         "notice" => crate::notice::handle(app, event).await,
         "restore" => crate::restore::handle(app, event).await,
         "retention" => crate::retention::handle(app, event).await,

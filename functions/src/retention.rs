@@ -4,7 +4,7 @@
 //! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
 
 mod closure;
-mod objects;
+pub(crate) mod objects;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::closure::{Budget, Progress};
 use crate::app::{App, Trouble};
 use crate::due::Walk;
+use crate::erasure;
 use crate::function::Failure;
 use crate::store::WriteError;
 
@@ -119,7 +120,10 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
             "some of what is due could not be deleted"
         );
     }
-    report(app, run, now).await
+    let erasures = erasures(app, now, stop_at).await?;
+    let mut answer = report(app, run, now).await?;
+    answer["erasures"] = erasures;
+    Ok(answer)
 }
 
 /// One account after the other, each as far as the bounds go.
@@ -135,6 +139,28 @@ async fn end_accounts(app: &App, run: &mut Run, bounds: Bounds, stop_at: Instant
             Err(_) => run.failed += 1,
         }
     }
+}
+
+/// Goes on with the clean-up after erasures; answers in numbers.
+async fn erasures(app: &App, now: Timestamp, stop_at: Instant) -> Result<Value, Trouble> {
+    let (mut completed, mut waiting, mut failed) = (0_usize, 0_usize, 0_usize);
+    let mut walk = Walk::begin(app, DueWork::Erase, now);
+    while Instant::now() < stop_at
+        && let Some(keys) = walk.next().await?
+    {
+        for key in keys {
+            match erasure::resume(app, &key, now, stop_at).await {
+                Ok(true) => completed += 1,
+                Ok(false) => waiting += 1,
+                // The others are not to wait for this one; the next run comes back to it.
+                Err(trouble) => {
+                    failed += 1;
+                    tracing::error!(%trouble, "an erasure could not be gone on with");
+                }
+            }
+        }
+    }
+    Ok(json!({"completed": completed, "waiting": waiting, "failed": failed}))
 }
 
 async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {

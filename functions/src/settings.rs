@@ -35,6 +35,8 @@ pub struct Settings {
     pub platform_key_arn: Option<String>,
     /// The secret that seals are signed with; `retention` alone has it.
     pub sealing_secret_arn: Option<String>,
+    /// The secret that sealed evidence opens with; `legal` alone has it.
+    pub legal_secret_arn: Option<String>,
     /// The SES configuration set.
     pub configuration_set: Option<String>,
     /// Where services are, if not at AWS (the SDKs' own variables).
@@ -98,6 +100,7 @@ impl Settings {
             platform_secret_arn: get("PLATFORM_SECRET_ARN"),
             platform_key_arn: get("PLATFORM_KEY_ARN"),
             sealing_secret_arn: get("SEALING_SECRET_ARN"),
+            legal_secret_arn: get("LEGAL_SECRET_ARN"),
             configuration_set: get("CONFIGURATION_SET"),
             endpoints: Endpoints {
                 dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),

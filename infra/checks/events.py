@@ -38,6 +38,7 @@ SCHEDULES = {
     "CampaignFunction": "rate(1 minute)",
     "RetentionFunction": "rate(1 hour)",
     "BackupFunction": "cron(0 4 * * ? *)",
+    "LegalFunction": "cron(30 5 * * ? *)",
 }
 # CloudFormation's spelling -> EventBridge's detail-type. Without open and click.
 SES_EVENTS = {

@@ -141,6 +141,21 @@ def restore_changes_archives(draft):
     draft.allow("Restore", "s3:PutObject", {"Fn::Sub": "${Bucket.Arn}/archives/*"})
 
 
+name = "only_legal_reads_the_legal_secret_and_of_people_sealed_evidence_only"
+
+
+@mistake(name)
+def admin_reads_the_legal_secret(draft):
+    """admin reads the legal secret"""
+    draft.allow("Admin", "secretsmanager:GetSecretValue", {"Ref": "LegalSecret"})
+
+
+@mistake(name)
+def legal_queries_everybody(draft):
+    """legal queries all partitions"""
+    draft.allow("Legal", "dynamodb:Query", arn("MainTable"))
+
+
 @mistake("a_tombstone_goes_with_its_account_only")
 def tombstone_goes(draft):
     """retention deletes a single tombstone"""

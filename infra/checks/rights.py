@@ -10,6 +10,7 @@ from template import target, text
 STARS = {
     # SES offers no resource for it.
     ("*", "ses:GetAccount"): {"CampaignFunction", "SendFunction"},
+    ("*", "ses:DeleteSuppressedDestination"): {"AdminFunction", "RetentionFunction"},
     # Sender domains belong to accounts and come and go.
     ("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*", "ses:GetEmailIdentity"): {
         "AdminFunction",
@@ -47,7 +48,7 @@ QUEUE_URLS = {
 NAMES = QUEUE_URLS | {
     "TABLE": "MainTable", "TOMBSTONE_TABLE": "TombstoneTable", "BUCKET": "Bucket",
     "PLATFORM_SECRET_ARN": "PlatformSecret", "PLATFORM_KEY_ARN": "PlatformKey",
-    "SEALING_SECRET_ARN": "SealingSecret",
+    "SEALING_SECRET_ARN": "SealingSecret", "LEGAL_SECRET_ARN": "LegalSecret",
     "CONFIGURATION_SET": "ConfigurationSet",
 }
 
@@ -105,6 +106,9 @@ def only_notice_and_send_may_mail(template):
 def only_retention_may_delete_in_bulk(template):
     for function, actions, resources in template.statements():
         for action in actions:
+            # An erasure is answered once the files of finished imports are gone.
+            if (function, *map(text, resources)) == ("AdminFunction", "${Bucket.Arn}/imports/*"):
+                continue
             if action in PURGES and function not in MAY_PURGE:
                 yield f"{function}: {action}"
             if action == "dynamodb:DeleteItem" and function not in MAY_DELETE_AN_ITEM:
@@ -124,6 +128,24 @@ def only_restore_may_write_archives_back(template):
                 yield f"{function}: {action}"
             if action != "s3:GetObject" and function == "RestoreFunction":
                 yield f"{function}: {action}"
+
+
+@assertion
+def only_legal_reads_the_legal_secret_and_of_people_sealed_evidence_only(template):
+    readers = set()
+    for function, actions, resources in template.statements():
+        if "LegalSecret" in map(target, resources):
+            readers.add(function)
+            if actions != ["secretsmanager:GetSecretValue"]:
+                yield f"{function}: {actions} on the legal secret"
+    if readers != {"LegalFunction"}:
+        yield f"the legal secret is read by {sorted(readers)}"
+    role = template.source["Resources"]["LegalRole"]["Properties"]["Policies"][0]
+    for statement in role["PolicyDocument"]["Statement"]:
+        if "dynamodb:Query" in statement["Action"]:
+            keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+            if keys != {"dynamodb:LeadingKeys": "A#*#E#?"}:
+                yield f"LegalFunction: queries {keys}"
 
 
 @assertion

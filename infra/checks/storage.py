@@ -12,7 +12,8 @@ RECOVERY_DAYS = {"MainTable": 7, "TombstoneTable": 35}
 EXPIRY_DAYS = {"archives/": 14, "imports/": 1, "exports/": 7}
 LOG_DAYS = 14
 KEPT = {
-    "MainTable", "TombstoneTable", "Bucket", "PlatformSecret", "PlatformKey", "SealingSecret",
+    "MainTable", "TombstoneTable", "Bucket", "PlatformSecret", "PlatformKey",
+    "SealingSecret", "LegalSecret",
 }
 
 
@@ -155,7 +156,9 @@ def every_function_logs_for_fourteen_days(template):
 
 @assertion
 def secrets_are_generated_in_their_agreed_form(template):
-    wanted = {"PlatformSecret": "1", "PlatformKey": "key", "SealingSecret": "key"}
+    wanted = {
+        "PlatformSecret": "1", "PlatformKey": "key", "SealingSecret": "key", "LegalSecret": "key",
+    }
     for name, secret in template.resources("AWS::SecretsManager::Secret").items():
         generated = secret.get("GenerateSecretString", {})
         form = (generated.get("SecretStringTemplate"), generated.get("GenerateStringKey"))

@@ -38,6 +38,9 @@ pub struct Account {
     /// Domains the account may send from; set by the platform only.
     #[serde(default)]
     pub sender_domains: Vec<String>,
+    /// For how many years sealed evidence of an erased person is kept: 0 to 3 (T-01).
+    #[serde(default = "evidence_years")]
+    pub evidence_years_after_erasure: u8,
     /// What persons' keys are derived from.
     pub key: AccountKeyMaterial,
     /// Whether domains or patterns of addresses are suppressed, so that a sign-up must look.
@@ -51,6 +54,13 @@ pub struct Account {
     /// From when on it counts as absent, and with it all that is in it (T-04).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_at: Option<Timestamp>,
+}
+
+/// The most years that sealed evidence may be kept, and the default: the limitation period.
+pub const MAX_EVIDENCE_YEARS: u8 = 3;
+
+fn evidence_years() -> u8 {
+    MAX_EVIDENCE_YEARS
 }
 
 impl Account {
@@ -229,6 +239,7 @@ mod tests {
             key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1)),
             has_address_rules: false,
             created_at: Timestamp::UNIX_EPOCH,
+            evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
             closed_at: None,
             gone_at: None,
         }

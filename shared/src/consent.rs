@@ -352,6 +352,11 @@ pub enum Confirmation {
 /// When it does not.
 pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), ConfirmRefusal> {
     let sign_up = sign_up.ok_or(ConfirmRefusal::NothingToConfirm)?;
+    // Of somebody who was erased nothing is shown, although clean-up may not have come yet.
+    let tombstone = person.tombstone.as_ref();
+    if tombstone.is_some_and(|tombstone| tombstone.hides(sign_up.signed_up_at)) {
+        return Err(ConfirmRefusal::Withdrawn);
+    }
     match sign_up.state {
         SignUpState::Confirmed | SignUpState::Superseded => return Ok(()),
         SignUpState::Active | SignUpState::Suppressed => {

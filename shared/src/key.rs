@@ -115,6 +115,14 @@ impl Places<'_> {
         }
     }
 
+    pub(crate) fn erasures(self) -> String {
+        format!("A#{}#D", self.0)
+    }
+
+    pub(crate) fn sealed(self, partition: Partition) -> String {
+        format!("A#{}#E#{partition}", self.0)
+    }
+
     pub(crate) fn objects(self, kind: &str) -> String {
         format!("{kind}/{}/", self.0)
     }
@@ -206,6 +214,34 @@ impl AccountScope {
             pk: self.tombstones(person.partition()),
             sk: person.to_string(),
         }
+    }
+
+    /// The partition of the account's erasures.
+    pub fn erasures_partition(&self) -> String {
+        self.places().erasures()
+    }
+
+    /// An erasure of a person.
+    pub fn erasure(&self, person: PersonKey, event: EventId) -> Key {
+        Key::main(self.erasures_partition(), format!("{person}#{event}"))
+    }
+
+    /// What the keys of all erasures of a person begin with.
+    pub fn erasure_prefix(&self, person: PersonKey) -> String {
+        format!("{person}#")
+    }
+
+    /// The partition with the sealed evidence of one sixteenth of the erased people.
+    pub fn sealed_partition(&self, partition: Partition) -> String {
+        self.places().sealed(partition)
+    }
+
+    /// A sealed record of an erased person.
+    pub fn sealed(&self, person: PersonKey, event: EventId) -> Key {
+        Key::main(
+            self.sealed_partition(person.partition()),
+            format!("{person}#{event}"),
+        )
     }
 
     /// The partition of the account's evidence ledger: leaves, pages and seals.

@@ -61,7 +61,7 @@ pub struct Profile {
     pub gone_at: Option<Timestamp>,
 }
 
-/// What an import said of a consent to a list.
+/// What an import said of a consent to a list, or of data that it changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedConsent {
     /// Which import.
@@ -70,6 +70,9 @@ pub struct ImportedConsent {
     pub at: Timestamp,
     /// For which list.
     pub list: ListId,
+    /// Whether it only changed data: the consent was there before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub data_only: bool,
     /// In the controller's words.
     #[serde(flatten)]
     pub provenance: Provenance,
@@ -265,6 +268,17 @@ impl Tombstone {
         self.at
             .values()
             .any(|at| self.lifted_at.is_none_or(|lifted| *at >= lifted))
+    }
+
+    /// When the person was last erased.
+    pub fn erased_at(&self) -> Option<Timestamp> {
+        self.at.get(&TombstoneKind::Erased).copied()
+    }
+
+    /// Whether a record of `instant` is hidden from every reader: its person was erased since,
+    /// whether clean-up has come to it or not.
+    pub fn hides(&self, instant: Timestamp) -> bool {
+        self.erased_at().is_some_and(|at| at >= instant)
     }
 
     /// Whether anything in it is as new as `instant`: a sign-up from before then is void.

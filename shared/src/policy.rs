@@ -91,6 +91,14 @@ pub enum Store {
     Restore,
     /// What a restore would bring back, until a person releases it.
     Quarantine,
+    /// An erasure: who by key, when, what is done.
+    Erasure,
+    /// Evidence of an erased person, encrypted to the legal key.
+    SealedEvidence,
+    /// The public half of the legal key.
+    LegalKey,
+    /// Who looked into sealed evidence, and why.
+    Audit,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -121,6 +129,8 @@ pub enum Event {
     CampaignEnded,
     /// The account was closed.
     AccountClosed,
+    /// The person was erased.
+    Erased,
 }
 
 /// A length of time, with the setting that may change it.
@@ -175,6 +185,33 @@ pub enum InArchive {
     No(&'static str),
 }
 
+/// What the copy of a person's data (Art. 15(3) GDPR) has of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exported {
+    /// The profile as it is.
+    Profile,
+    /// What was withdrawn, and when.
+    Withdrawal,
+    /// That the person must not be added again, and why.
+    Suppression,
+    /// The evidence of sign-ups, IP addresses included.
+    SignUps,
+    /// The evidence of leaving.
+    Unsubscriptions,
+    /// Mails to this person alone, sent or waiting.
+    SingleMails,
+    /// What was sent in campaigns, and what came of it.
+    Campaigns,
+    /// Erasures before.
+    Erasures,
+    /// That there is sealed evidence, and until when.
+    SealedEvidence,
+    /// Who looked into it, and why.
+    Audit,
+    /// Nothing, for this reason.
+    Nothing(&'static str),
+}
+
 const SECRET: &str = "secrets never enter an archive (S-25)";
 const CAMPAIGN: &str = "campaign data and statistics are excluded (S-24)";
 const OPERATION: &str = "it serves the running platform only";
@@ -189,7 +226,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -229,6 +266,10 @@ impl Store {
         Self::EcgList,
         Self::Restore,
         Self::Quarantine,
+        Self::Erasure,
+        Self::SealedEvidence,
+        Self::LegalKey,
+        Self::Audit,
         Self::FullCopy,
         Self::Log,
     ];
@@ -269,7 +310,15 @@ impl Store {
                     setting: Some(("ledger_months of the account", 12)),
                 },
             ),
-            Self::DeletionReport | Self::Restore => Kept::For(
+            // T-01: the limitation period, or what the controller sets instead.
+            Self::SealedEvidence => Kept::For(
+                Event::Erased,
+                Period::Months {
+                    months: 36,
+                    setting: Some(("evidence_years_after_erasure of the account", 36)),
+                },
+            ),
+            Self::DeletionReport | Self::Restore | Self::Audit => Kept::For(
                 Event::Written,
                 Period::Months {
                     months: 12,
@@ -309,8 +358,9 @@ impl Store {
             | Self::Document
             | Self::Suppression
             | Self::EcgList
-            | Self::Import => Kept::WithAccount,
-            Self::SealingKey => Kept::WithPlatform,
+            | Self::Import
+            | Self::Erasure => Kept::WithAccount,
+            Self::SealingKey | Self::LegalKey => Kept::WithPlatform,
         }
     }
 
@@ -324,7 +374,9 @@ impl Store {
             | Self::ArchivePart
             | Self::Restore
             | Self::Quarantine
-            | Self::DeletionReport => DeletedBy::Sweeper,
+            | Self::DeletionReport
+            | Self::SealedEvidence
+            | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
             Self::ImportFile | Self::ExportFile => DeletedBy::Lifecycle,
@@ -352,8 +404,9 @@ impl Store {
             | Self::Campaign
             | Self::EvidenceLedger
             | Self::Document
-            | Self::Import => DeletedBy::AccountClosure,
-            Self::SealingKey => DeletedBy::Operator,
+            | Self::Import
+            | Self::Erasure => DeletedBy::AccountClosure,
+            Self::SealingKey | Self::LegalKey => DeletedBy::Operator,
             Self::FullCopy | Self::Log => DeletedBy::Service,
         }
     }
@@ -375,6 +428,9 @@ impl Store {
             Self::Field => InArchive::Set(ArchiveSet::Fields),
             Self::Setup => InArchive::Set(ArchiveSet::Setups),
             Self::Account | Self::ApiKey => InArchive::No(SECRET),
+            Self::Erasure | Self::SealedEvidence => {
+                InArchive::No("a restore must not bring back what was erased (T-02)")
+            }
             Self::Campaign | Self::Ledger => InArchive::No(CAMPAIGN),
             Self::Tombstone => {
                 InArchive::No("a table of its own keeps them longer than any copy (T-02, T-03)")
@@ -400,8 +456,69 @@ impl Store {
             | Self::SealingKey
             | Self::Restore
             | Self::Quarantine
+            | Self::LegalKey
+            | Self::Audit
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
+        }
+    }
+
+    /// What the copy of a person's data has of it.
+    pub const fn exported(self) -> Exported {
+        const CONFIGURATION: &str = "it is the controller's configuration";
+        const COPY: &str = "it is a copy of what is exported, and gone by itself";
+        match self {
+            Self::Profile => Exported::Profile,
+            Self::Withdrawal => Exported::Withdrawal,
+            Self::Tombstone => Exported::Suppression,
+            // One kind of item, whatever it has come to: exported once.
+            Self::SignUp => Exported::SignUps,
+            Self::PendingSignUp => Exported::Nothing("it is exported with the sign-ups"),
+            Self::Unsubscription => Exported::Unsubscriptions,
+            Self::Outbox => Exported::SingleMails,
+            Self::Ledger => Exported::Campaigns,
+            Self::Erasure => Exported::Erasures,
+            Self::SealedEvidence => Exported::SealedEvidence,
+            Self::Audit => Exported::Audit,
+            Self::Account
+            | Self::Directory
+            | Self::ApiKey
+            | Self::Processing
+            | Self::Dpia
+            | Self::Operator
+            | Self::List
+            | Self::RetiredList
+            | Self::Field
+            | Self::Setup
+            | Self::Interest
+            | Self::TargetGroup
+            | Self::Template
+            | Self::Helper
+            | Self::DynamicContent
+            | Self::Campaign
+            | Self::Document => Exported::Nothing(CONFIGURATION),
+            Self::Import => {
+                Exported::Nothing("it has numbers only; what it said of a person is in the profile")
+            }
+            Self::ImportFile
+            | Self::ExportFile
+            | Self::Archive
+            | Self::Quarantine
+            | Self::FullCopy => Exported::Nothing(COPY),
+            Self::GuardCounter | Self::EcgList => {
+                Exported::Nothing("it cannot be tied to the person")
+            }
+            Self::Suppression => Exported::Nothing(
+                "its mark is exported with the withdrawals and the suppression mark",
+            ),
+            Self::ArchivePart
+            | Self::IdempotencyKey
+            | Self::DeletionReport
+            | Self::EvidenceLedger
+            | Self::SealingKey
+            | Self::Restore
+            | Self::LegalKey
+            | Self::Log => Exported::Nothing("it has no personal data"),
         }
     }
 
@@ -445,6 +562,10 @@ impl Store {
             Self::EcgList => &["ecg_list", "ecg_chunk"],
             Self::Restore => &["restore", "freeze"],
             Self::Quarantine => &["staged"],
+            Self::Erasure => &["erasure"],
+            Self::SealedEvidence => &["sealed_evidence"],
+            Self::LegalKey => &["legal_key"],
+            Self::Audit => &["audit"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile

@@ -9,10 +9,12 @@ use crate::campaign::arc::Arc;
 use crate::campaign::content::Content;
 use crate::campaign::control::Control;
 use crate::campaign::{Campaign, Running};
+use crate::erasure::Erasure;
 use crate::evidence::Leaf;
 use crate::evidence::seal::{Head, Seal};
 use crate::import::{Import, ImportChunk};
 use crate::key::{AccountScope, Key};
+use crate::legal::SealedEvidence;
 use crate::outbox::Outbox;
 use crate::person::{Profile, Tombstone, Unsubscription, Withdrawal};
 use crate::restore::{Configured, Freeze, Restore, Staged};
@@ -61,6 +63,8 @@ pub enum DueWork {
     Outbox,
     /// Start a scheduled campaign (every minute).
     Start,
+    /// Go on with the clean-up after an erasure (hourly).
+    Erase,
 }
 
 /// Shards of each work in the index: 1,000 writes a second each.
@@ -73,6 +77,7 @@ impl DueWork {
             Self::Expire => "expire",
             Self::Outbox => "outbox",
             Self::Start => "start",
+            Self::Erase => "erase",
         };
         format!("{work}#{shard}")
     }
@@ -141,6 +146,10 @@ pub enum Record {
     Staged(Box<Staged>),
     /// A configured thing out of an archive.
     Configured(Box<Configured>),
+    /// An erasure and what is done of it.
+    Erasure(Box<Erasure>),
+    /// A sealed record of an erased person.
+    SealedEvidence(Box<SealedEvidence>),
 }
 
 macro_rules! each_record {
@@ -168,6 +177,8 @@ macro_rules! each_record {
             Record::Freeze($record) => $body,
             Record::Staged($record) => $body,
             Record::Configured($record) => $body,
+            Record::Erasure($record) => $body,
+            Record::SealedEvidence($record) => $body,
         }
     };
 }
@@ -196,6 +207,8 @@ pub enum Step {
     Put(Record, Expect),
     /// Change nothing, but fail the transaction unless the expectation holds.
     Check(Key, Expect),
+    /// Delete what is there, if the expectation holds.
+    Delete(Key, Expect),
 }
 
 /// Steps that happen together or not at all (at most 100, A-22).
@@ -206,6 +219,12 @@ impl Transaction {
     /// Adds a put.
     pub fn put(&mut self, record: Record, expect: Expect) -> &mut Self {
         self.0.push(Step::Put(record, expect));
+        self
+    }
+
+    /// Adds a deletion.
+    pub fn delete(&mut self, key: Key, expect: Expect) -> &mut Self {
+        self.0.push(Step::Delete(key, expect));
         self
     }
 

@@ -71,7 +71,8 @@ impl Remains {
         is_gone.then(|| Self(account.id.clone()))
     }
 
-    /// The partitions of its people, tombstones and the seals over their evidence included.
+    /// The partitions of its people: tombstones, the seals over their evidence, and what is kept of
+    /// erased ones included.
     pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
         let places = Places(&self.0);
         Partition::all()
@@ -80,9 +81,13 @@ impl Remains {
                     (Table::Main, places.profiles(partition)),
                     (Table::Main, places.records(partition)),
                     (Table::Tombstones, places.tombstones(partition)),
+                    (Table::Main, places.sealed(partition)),
                 ]
             })
-            .chain([(Table::Main, places.evidence())])
+            .chain([
+                (Table::Main, places.evidence()),
+                (Table::Main, places.erasures()),
+            ])
     }
 
     /// The partition with its configuration, in which it stands itself.

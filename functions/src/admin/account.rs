@@ -7,7 +7,7 @@ mod close;
 use axum::Router;
 use axum::routing::{get, post};
 use lambda_http::http::Uri;
-use rundbrief::account::{Account, ApiKey, DirectoryEntry, Scope};
+use rundbrief::account::{Account, ApiKey, DirectoryEntry, MAX_EVIDENCE_YEARS, Scope};
 use rundbrief::address::EmailAddress;
 use rundbrief::crypto::{AccountKeyMaterial, KeySecret};
 use rundbrief::header::MAX_SENDER_NAME_CHARACTERS;
@@ -55,6 +55,7 @@ fn show(account: &Account) -> Value {
         "time_zone": account.time_zone,
         "contact": account.contact,
         "sender_domains": account.sender_domains,
+        "evidence_years_after_erasure": account.evidence_years_after_erasure,
         "created_at": ShownInstant(account.created_at),
         "closed_at": account.closed_at.map(ShownInstant),
         "deletion_due_at": account.gone_at.map(ShownInstant),
@@ -106,6 +107,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
         has_address_rules: false,
         created_at: now,
+        evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
         closed_at: None,
         gone_at: None,
     };
@@ -230,6 +232,11 @@ fn apply(account: &mut Account, body: &mut Object) {
         Some(None) => body.problem("time_zone", "missing"),
         None => {}
     }
+    match body.given("evidence_years_after_erasure", years) {
+        Some(Some(years)) => account.evidence_years_after_erasure = years,
+        Some(None) => account.evidence_years_after_erasure = MAX_EVIDENCE_YEARS,
+        None => {}
+    }
     if body.has("sender_domains") {
         let mut domains = body
             .array("sender_domains", MAX_SENDER_DOMAINS, domain)
@@ -238,6 +245,14 @@ fn apply(account: &mut Account, body: &mut Object) {
         domains.retain(|domain| seen.insert(domain.clone()));
         account.sender_domains = domains;
     }
+}
+
+fn years(value: Value) -> Result<u8, Code> {
+    value
+        .as_u64()
+        .and_then(|years| u8::try_from(years).ok())
+        .filter(|years| *years <= MAX_EVIDENCE_YEARS)
+        .ok_or("out_of_range")
 }
 
 fn address_or_empty(value: Value) -> Result<String, Code> {

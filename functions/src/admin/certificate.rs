@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use super::access::{Access, Desk};
 use super::answer::{Answer, Refused, found};
 use super::listing::{Parameters, Window, listed};
+use super::sign_up::visible;
 use crate::app::Trouble;
-use crate::problem::Problem;
 use crate::store::Range;
 
 /// Seals that may hold a leaf: the one after it was made, or a later one where it was written
@@ -50,13 +50,7 @@ async fn certificate(access: Access, uri: Uri) -> Answer {
         Some(_) => return Err(Refused::field("format", "unknown")),
     };
     let id: RecordId = desk.id()?;
-    let key = desk.scope.record(id.person, SignUp::RECORD, id.event);
-    let sign_up: SignUp = desk
-        .app
-        .store
-        .get(&key, desk.now)
-        .await?
-        .ok_or(Problem::NOT_FOUND)?;
+    let sign_up = visible(&desk, id).await?;
     let language = match parameters.get("lang") {
         None => sign_up.language,
         Some(code) => Language::parse(code).map_err(|_| Refused::field("lang", "unknown"))?,

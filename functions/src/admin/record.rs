@@ -124,6 +124,17 @@ async fn read(access: Access, uri: Uri) -> Answer {
     })
 }
 
+/// The controller's record, complete or not.
+pub(super) async fn in_language(desk: &Desk, language: Language) -> Result<Document, Refused> {
+    let wanted = Wanted {
+        language,
+        format: Format::Json,
+        role: Role::Controller,
+        strict: false,
+    };
+    Box::pin(document(desk, &wanted)).await
+}
+
 async fn document(desk: &Desk, wanted: &Wanted) -> Result<Document, Refused> {
     let facts = FACTS.as_ref().ok_or(Problem::INTERNAL)?;
     let store = &desk.app.store;

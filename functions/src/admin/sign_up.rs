@@ -2,8 +2,11 @@
 //!
 //! Written by the functions that visitors reach.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::routing::get;
+use jiff::Timestamp;
 use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::address::EmailAddress;
@@ -86,8 +89,52 @@ pub(super) fn show_unsubscription(unsubscription: &Unsubscription) -> Value {
     })
 }
 
+/// A record of a person that an erasure hides.
+pub(super) trait OfPerson {
+    /// Whose it is and of when.
+    fn whose(&self) -> (PersonKey, Timestamp);
+}
+
+impl OfPerson for SignUp {
+    fn whose(&self) -> (PersonKey, Timestamp) {
+        (self.person, self.signed_up_at)
+    }
+}
+
+impl OfPerson for Unsubscription {
+    fn whose(&self) -> (PersonKey, Timestamp) {
+        (self.person, self.at)
+    }
+}
+
+/// Takes out the records of people who were erased since: they are gone for every reader, whether
+/// clean-up has come to them or not.
+pub(super) async fn retain_visible<T: OfPerson>(
+    desk: &Desk,
+    records: &mut Vec<T>,
+) -> Result<(), Refused> {
+    let people: BTreeSet<PersonKey> = records.iter().map(|record| record.whose().0).collect();
+    let tombstones = desk.app.store.tombstones(&desk.scope, &people).await?;
+    records.retain(|record| {
+        let (person, at) = record.whose();
+        !tombstones
+            .get(&person)
+            .is_some_and(|tombstone| tombstone.hides(at))
+    });
+    Ok(())
+}
+
+/// A sign-up, unless its person was erased.
+pub(super) async fn visible(desk: &Desk, id: RecordId) -> Result<SignUp, Refused> {
+    let key = desk.scope.record(id.person, SignUp::RECORD, id.event);
+    let found: Option<SignUp> = desk.app.store.get(&key, desk.now).await?;
+    let mut found: Vec<SignUp> = found.into_iter().collect();
+    retain_visible(desk, &mut found).await?;
+    found.pop().ok_or_else(|| Problem::NOT_FOUND.into())
+}
+
 /// All records of a kind of one person, or a page of everybody's.
-async fn records<T: Stored>(
+async fn records<T: Stored + OfPerson>(
     desk: &Desk,
     parameters: &Parameters,
     list: &str,
@@ -96,7 +143,11 @@ async fn records<T: Stored>(
 ) -> Result<(Vec<T>, Option<String>), Refused> {
     let window = Window::of(parameters, desk.account.id.as_str(), list)?;
     match Asked::of(parameters, &desk.scope) {
-        Asked::Everybody => walk_records(desk, &window, accept).await,
+        Asked::Everybody => {
+            let (mut records, next) = walk_records(desk, &window, accept).await?;
+            retain_visible(desk, &mut records).await?;
+            Ok((records, next))
+        }
         Asked::Nobody => Ok((Vec::new(), None)),
         Asked::One(person) => {
             let mut records: Vec<T> = desk
@@ -105,6 +156,7 @@ async fn records<T: Stored>(
                 .records(&desk.scope, person, record, desk.now)
                 .await?;
             records.retain(accept);
+            retain_visible(desk, &mut records).await?;
             window.page_of(records, |record| record.key(&desk.scope).sk)
         }
     }
@@ -137,13 +189,7 @@ async fn list(access: Access, uri: Uri) -> Answer {
 async fn read(access: Access) -> Answer {
     let desk = access.with(Scope::Read)?;
     let id: RecordId = desk.id()?;
-    let key = desk.scope.record(id.person, SignUp::RECORD, id.event);
-    let sign_up: SignUp = desk
-        .app
-        .store
-        .get(&key, desk.now)
-        .await?
-        .ok_or(Problem::NOT_FOUND)?;
+    let sign_up = visible(&desk, id).await?;
     Ok(found_at(&etag(sign_up.rev), &show(&sign_up)))
 }
 

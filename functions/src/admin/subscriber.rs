@@ -3,6 +3,8 @@
 //! Nobody is added here: people come in by sign-up or import.
 
 mod change;
+mod erase;
+mod export;
 mod relationship;
 
 use axum::Router;
@@ -34,9 +36,14 @@ const EMAIL_CHANGE: Problem = Problem {
 pub(super) fn routes() -> Router {
     let one = "/accounts/{account}/subscribers/{id}";
     Router::new()
-        .route("/accounts/{account}/subscribers", get(list))
-        .route(one, get(read).patch(change::change))
+        .route(
+            "/accounts/{account}/subscribers",
+            get(list).delete(erase::erase_by_email),
+        )
+        .route(one, get(read).patch(change::change).delete(erase::erase))
         .route(&format!("{one}/evidence"), get(evidence))
+        .route(&format!("{one}/export"), get(export::export))
+        .route(&format!("{one}/portable"), get(export::portable))
         .route(
             &format!("{one}/unsubscribe"),
             post(relationship::unsubscribe),
@@ -179,11 +186,15 @@ async fn evidence(access: Access) -> Answer {
     let desk = access.with(Scope::Read)?;
     let key: PersonKey = desk.id()?;
     let store = &desk.app.store;
-    let (person, sign_ups, unsubscriptions) = futures::try_join!(
+    let (person, mut sign_ups, mut unsubscriptions) = futures::try_join!(
         store.person(&desk.scope, key, desk.now),
         store.records::<SignUp>(&desk.scope, key, SignUp::RECORD, desk.now),
         store.records::<Unsubscription>(&desk.scope, key, Unsubscription::RECORD, desk.now),
     )?;
+    if let Some(tombstone) = &person.tombstone {
+        sign_ups.retain(|sign_up| !tombstone.hides(sign_up.signed_up_at));
+        unsubscriptions.retain(|left| !tombstone.hides(left.at));
+    }
     if person.profile.is_none() && sign_ups.is_empty() && unsubscriptions.is_empty() {
         return Err(Problem::NOT_FOUND.into());
     }

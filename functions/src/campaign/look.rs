@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use rundbrief::campaign::arc::{Arc, ArcState};
-use rundbrief::campaign::ledger::{Entry, Fate, Ledger};
+use rundbrief::campaign::ledger::{BLANK, Entry, Fate, Ledger, Named};
 use rundbrief::campaign::report::Report;
 use rundbrief::campaign::{Campaign, CampaignState, Limits};
 use rundbrief::id::{CampaignId, PersonKey};
@@ -22,8 +22,8 @@ const AT_ONCE: usize = 8;
 /// What became of one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogItem {
-    /// Who: the subscriber's identifier.
-    pub subscriber: PersonKey,
+    /// Who: the subscriber's identifier; `None` once erased.
+    pub subscriber: Option<PersonKey>,
     /// `sent`, `skipped`, `failed`, `unknown`, or `pending` while the campaign runs.
     pub state: &'static str,
     /// Why, if skipped or failed.
@@ -152,38 +152,48 @@ pub async fn log(
         });
     };
     let entries = ledger(app, scope, &arc, now).await?;
-    let is_over = arc.state == ArcState::Closed || campaign.state == CampaignState::Cancelled;
+    let is_over = campaign.state == CampaignState::Cancelled;
     let ledger = Ledger::new(arc.span, entries);
     let items = ledger
         .people(&Limits::default())
         .into_iter()
-        .map(|(name, subscriber, fate)| {
-            let entry = ledger.entries().get(name.0 as usize);
-            let (state, reason) = told(fate, is_over);
-            let events = entry.map(|entry| {
-                [
-                    ("delivered", &entry.delivered),
-                    ("bounced", &entry.bounced),
-                    ("complained", &entry.complained),
-                ]
-                .into_iter()
-                .filter(|(_, indexes)| indexes.contains(&name.1))
-                .map(|(event, _)| event)
-                .collect()
-            });
-            LogItem {
-                subscriber,
-                state,
-                reason,
-                at: entry.map(|entry| ShownInstant(entry.claimed_at)),
-                events: events.unwrap_or_default(),
-            }
-        })
+        .map(|(name, subscriber, fate)| log_item(&ledger, &arc, is_over, name, subscriber, fate))
         .collect();
     Ok(LogPage {
         items,
         next: page.next.map(|_| format!("{}-{}", arc.round, arc.number)),
     })
+}
+
+/// What became of one of an arc's people; `is_over` once nothing more is sent in the campaign.
+pub(crate) fn log_item(
+    ledger: &Ledger,
+    arc: &Arc,
+    is_over: bool,
+    name: Named,
+    subscriber: PersonKey,
+    fate: Fate,
+) -> LogItem {
+    let entry = ledger.entries().get(name.0 as usize);
+    let (state, reason) = told(fate, is_over || arc.state == ArcState::Closed);
+    let events = entry.map(|entry| {
+        [
+            ("delivered", &entry.delivered),
+            ("bounced", &entry.bounced),
+            ("complained", &entry.complained),
+        ]
+        .into_iter()
+        .filter(|(_, indexes)| indexes.contains(&name.1))
+        .map(|(event, _)| event)
+        .collect()
+    });
+    LogItem {
+        subscriber: (subscriber != BLANK).then_some(subscriber),
+        state,
+        reason,
+        at: entry.map(|entry| ShownInstant(entry.claimed_at)),
+        events: events.unwrap_or_default(),
+    }
 }
 
 fn told(fate: Fate, is_over: bool) -> (&'static str, Option<String>) {

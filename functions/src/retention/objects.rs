@@ -9,7 +9,7 @@ use crate::app::{App, Trouble};
 use crate::settings::InvalidSetting;
 
 /// Deletes everything under `prefix`; returns how many versions there were.
-pub(super) async fn delete_all(app: &App, prefix: &str) -> Result<usize, Trouble> {
+pub(crate) async fn delete_all(app: &App, prefix: &str) -> Result<usize, Trouble> {
     let bucket = app
         .settings
         .bucket

@@ -248,6 +248,49 @@ impl Store {
         }
     }
 
+    /// Replaces the people of an entry by those of `after`, unless somebody else did so since
+    /// `before` was read; whether it happened. What workers and feedback write stays as it is.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub(crate) async fn blank(
+        &self,
+        scope: &AccountScope,
+        before: &Entry,
+        after: &Entry,
+    ) -> Result<bool, Trouble> {
+        let key = before.key(scope);
+        let (old, new) = (item::item(&key, before)?, item::item(&key, after)?);
+        let mut request = self
+            .client()
+            .update_item()
+            .table_name(self.name(key.table))
+            .set_key(Some(item::key(&key)))
+            .update_expression("SET recipients = :new_recipients, skipped = :new_skipped")
+            .condition_expression(
+                "nonce = :nonce AND recipients = :old_recipients AND skipped = :old_skipped",
+            )
+            .expression_attribute_values(":nonce", AttributeValue::S(before.nonce.to_string()));
+        for (name, from, member) in [
+            (":old_recipients", &old, "recipients"),
+            (":new_recipients", &new, "recipients"),
+            (":old_skipped", &old, "skipped"),
+            (":new_skipped", &new, "skipped"),
+        ] {
+            let value = from.get(member).cloned().ok_or(Trouble::Damaged)?;
+            request = request.expression_attribute_values(name, value);
+        }
+        match request
+            .send()
+            .await
+            .map_err(|error| super::write_error(&error, "blank"))
+        {
+            Ok(_) => Ok(true),
+            Err(WriteError::Conflict) => Ok(false),
+            Err(WriteError::Trouble(trouble)) => Err(trouble),
+        }
+    }
+
     /// Adds indexes to an entry's sets; the entry as it is then, `None` when there is none (any
     /// more). Adding twice changes nothing.
     ///

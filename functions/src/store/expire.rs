@@ -8,7 +8,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, ReturnValue, WriteRequest};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
-use rundbrief::key::Key;
+use rundbrief::id::PersonKey;
+use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::record::Stored;
 
 use super::{Page, Range, Store, item, trouble};
@@ -62,6 +63,49 @@ impl Store {
     pub async fn get_even_expired<T: Stored>(&self, key: &Key) -> Result<Option<T>, Trouble> {
         let found = self.get_item_even_expired(key).await?;
         found.map(item::record).transpose()
+    }
+
+    /// All records of one kind of a person, expired or not: what an erasure must find.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub(crate) async fn records_even_expired<T: Stored>(
+        &self,
+        scope: &AccountScope,
+        person: PersonKey,
+        record: &str,
+    ) -> Result<Vec<T>, Trouble> {
+        let partition = scope.records(person.partition());
+        self.all_even_expired(&partition, &scope.record_prefix(person, record))
+            .await
+    }
+
+    /// All records of a partition that begin so, whatever their time; for erasing them.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub(crate) async fn all_even_expired<T: Stored>(
+        &self,
+        partition: &str,
+        prefix: &str,
+    ) -> Result<Vec<T>, Trouble> {
+        let mut pages = self
+            .client()
+            .query()
+            .table_name(self.name(Table::Main))
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut records = Vec::new();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| trouble(&error, "query even expired"))?;
+            records.push(item::record(found)?);
+        }
+        Ok(records)
     }
 
     /// Deletes an item if its end is over and its kind is none of `kinds_apart`; the kind of what

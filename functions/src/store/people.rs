@@ -2,7 +2,7 @@
 //!
 //! For work on people that are known beforehand; ranges of people are read by `page`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
@@ -16,10 +16,10 @@ use rundbrief::restore::replay::Known;
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
 
-/// Keys of one `BatchGetItem`: three of each person.
-const PEOPLE_PER_READ: usize = 100 / 3;
-/// Keys of one `BatchGetItem`.
+/// Keys of one `BatchGetItem`.
 const KEYS_PER_READ: usize = 100;
+/// Three of each person.
+const PEOPLE_PER_READ: usize = KEYS_PER_READ / 3;
 /// Unprocessed keys are asked for again so often, with growing pauses.
 const ATTEMPTS: u32 = 8;
 
@@ -90,6 +90,36 @@ impl Store {
             }
         }
         Ok(known)
+    }
+
+    /// The tombstones of these people, consistently.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub(crate) async fn tombstones(
+        &self,
+        scope: &AccountScope,
+        people: &BTreeSet<PersonKey>,
+    ) -> Result<HashMap<PersonKey, Tombstone>, Trouble> {
+        let people: Vec<&PersonKey> = people.iter().collect();
+        let mut found = HashMap::new();
+        for some in people.chunks(KEYS_PER_READ) {
+            let keys = some
+                .iter()
+                .map(|person| item::key(&scope.tombstone(**person)))
+                .collect();
+            let wanted = KeysAndAttributes::builder()
+                .consistent_read(true)
+                .set_keys(Some(keys))
+                .build()
+                .map_err(|_| Trouble::Store)?;
+            let table = self.name(Table::Tombstones).to_owned();
+            for one in self.batch_get(HashMap::from([(table, wanted)])).await? {
+                let tombstone: Tombstone = item::record(one)?;
+                found.insert(tombstone.person, tombstone);
+            }
+        }
+        Ok(found)
     }
 
     async fn persons_items(

@@ -1,7 +1,7 @@
 //! Transactions: all steps or none.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::key::AccountScope;
@@ -90,6 +90,17 @@ impl Store {
                     .map_err(|_| Trouble::Store)?;
                 TransactWriteItem::builder().put(put)
             }
+            Step::Delete(key, expect) => {
+                let condition = expression::condition(*expect, now);
+                let delete = Delete::builder()
+                    .table_name(self.name(key.table))
+                    .set_key(Some(item::key(key)))
+                    .condition_expression(condition.text)
+                    .set_expression_attribute_values(Some(condition.values))
+                    .build()
+                    .map_err(|_| Trouble::Store)?;
+                TransactWriteItem::builder().delete(delete)
+            }
             Step::Check(key, expect) => {
                 let condition = expression::condition(*expect, now);
                 let check = ConditionCheck::builder()
@@ -155,6 +166,8 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
             item.insert("kind".to_owned(), kind);
             Ok(item)
         }
+        Record::Erasure(record) => item::item(&key, record.as_ref()),
+        Record::SealedEvidence(record) => item::item(&key, record.as_ref()),
     }
 }
 

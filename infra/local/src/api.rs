@@ -190,8 +190,14 @@ async fn move_clock(State(local): State<Local>, body: Bytes) -> Response {
     }
 }
 
-async fn run(State(local): State<Local>, Path(function): Path<String>) -> Response {
-    match local.scheduler.run(&function).await {
+async fn run(State(local): State<Local>, Path(function): Path<String>, body: Bytes) -> Response {
+    // What an operator hands to the function; without it, what its schedule does.
+    let input = match serde_json::from_slice::<Json>(&body) {
+        Ok(input @ Json::Object(_)) => Some(input),
+        Err(_) if body.is_empty() => None,
+        _ => return refuse(StatusCode::BAD_REQUEST, "expected a JSON object or nothing"),
+    };
+    match local.scheduler.run(&function, input).await {
         None => refuse(
             StatusCode::NOT_FOUND,
             "there is no scheduled function of this name",

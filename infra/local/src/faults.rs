@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 pub enum Service {
     /// Calls that send mail.
     Ses,
+    /// Calls about the suppression list.
+    Suppression,
     /// Calls that put messages into queues.
     Sqs,
 }
@@ -57,6 +59,9 @@ impl Faults {
 fn service(request: &Request) -> Option<Service> {
     if request.uri().path().starts_with("/v2/email/outbound-") {
         return Some(Service::Ses);
+    }
+    if request.uri().path().starts_with("/v2/email/suppression/") {
+        return Some(Service::Suppression);
     }
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
     target

@@ -157,14 +157,15 @@ impl Scheduler {
         self.0.clock.hold(target)
     }
 
-    /// Starts a scheduled function now. `None`: there is no such function with a schedule.
-    pub async fn run(&self, function: &str) -> Option<Result<Json, String>> {
+    /// Starts a scheduled function now, with its schedule's input or with this. `None`: there is
+    /// no such function with a schedule.
+    pub async fn run(&self, function: &str, input: Option<Json>) -> Option<Result<Json, String>> {
         let entry = self
             .0
             .entries
             .iter()
             .find(|entry| entry.function == function)?;
-        let event = event(entry, self.0.clock.now());
+        let event = input.unwrap_or_else(|| event(entry, self.0.clock.now()));
         Some((self.0.functions.invoke)(function, event).await)
     }
 

@@ -82,6 +82,22 @@ impl Circle {
         self.0
     }
 
+    /// The arc that a person is in.
+    pub fn number_of(self, person: PersonKey) -> u32 {
+        // floor(position * arcs / 2^128), in two halves.
+        let (position, arcs) = (person.position(), u128::from(self.0));
+        let (high, low) = (position >> 64, position & u128::from(u64::MAX));
+        let number = (high * arcs + ((low * arcs) >> 64)) >> 64;
+        let number = u32::try_from(number).unwrap_or(u32::MAX).min(self.0 - 1);
+        // Where an arc begins is rounded down: its first position may still be counted before it.
+        let next = number.saturating_add(1);
+        if next < self.0 && position >= self.start(next) {
+            next
+        } else {
+            number
+        }
+    }
+
     /// Arc `number`, counted from 0.
     pub fn span(self, number: u32) -> Span {
         let next = number.saturating_add(1);

@@ -143,7 +143,35 @@ pub struct Entry {
     pub gone_at: Timestamp,
 }
 
+/// Stands in a ledger for somebody who was erased: counts stay, identity goes.
+pub const BLANK: PersonKey = PersonKey::at(0);
+
 impl Entry {
+    /// The entry with a person blanked; `None` where they are not in it. Everybody keeps their
+    /// index, so that outcomes and later events go on meaning the same.
+    #[must_use]
+    pub fn blanked(&self, person: PersonKey) -> Option<Self> {
+        let blank = |people: &People| {
+            People(
+                people
+                    .0
+                    .iter()
+                    .map(|known| if *known == person { BLANK } else { *known })
+                    .collect(),
+            )
+        };
+        let after = Self {
+            recipients: blank(&self.recipients),
+            skipped: self
+                .skipped
+                .iter()
+                .map(|(why, people)| (*why, blank(people)))
+                .collect(),
+            ..self.clone()
+        };
+        (after != *self).then_some(after)
+    }
+
     /// The recipients' classes, one each.
     pub fn class_of_each(&self) -> impl Iterator<Item = Class> + '_ {
         self.classes

@@ -51,6 +51,23 @@ fn arcs_cover_the_circle_without_gap_or_overlap_and_differ_by_one_position() {
 }
 
 #[test]
+fn everybody_is_in_the_arc_that_is_computed_for_them() {
+    for arcs in [1, 2, 3, 7, 16, 255, 1_000] {
+        let circle = Circle::of(arcs);
+        for number in 0..arcs {
+            let span = circle.span(number);
+            let first = span.from;
+            let last = PersonKey::at(span.until.map_or(u128::MAX, |until| until.position() - 1));
+            let middle = PersonKey::at(first.position() + (last.position() - first.position()) / 2);
+            for person in [first, middle, last] {
+                assert_eq!(circle.number_of(person), number, "{arcs} {person}");
+                assert!(span.contains(person));
+            }
+        }
+    }
+}
+
+#[test]
 fn an_arc_has_about_500_recipients_and_no_more_than_5000_people() {
     for (people, hits, arcs) in [
         (0, 0, 1),
@@ -209,7 +226,7 @@ fn leads_to(transaction: Result<Transaction, Refusal>) -> Result<(CampaignState,
     let puts = |wanted: fn(&Record) -> Option<CampaignState>| {
         steps.iter().find_map(move |step| match step {
             Step::Put(record, _) => wanted(record),
-            Step::Check(..) => None,
+            Step::Check(..) | Step::Delete(..) => None,
         })
     };
     let state = puts(|record| match record {

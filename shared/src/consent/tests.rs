@@ -51,6 +51,7 @@ impl Model {
             key: AccountKeyMaterial::generate(&secrets, &entropy),
             has_address_rules: false,
             created_at: now,
+            evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,
             closed_at: None,
             gone_at: None,
         };
@@ -111,14 +112,20 @@ impl Model {
     fn commit(&mut self, transaction: &Transaction) -> Result<(), Conflict> {
         let held = transaction.0.iter().all(|step| match step {
             Step::Put(record, expect) => self.holds(&record.key(&self.scope), *expect),
-            Step::Check(key, expect) => self.holds(key, *expect),
+            Step::Check(key, expect) | Step::Delete(key, expect) => self.holds(key, *expect),
         });
         if !held {
             return Err(Conflict);
         }
         for step in &transaction.0 {
-            if let Step::Put(record, _) = step {
-                self.items.insert(record.key(&self.scope), record.clone());
+            match step {
+                Step::Put(record, _) => {
+                    self.items.insert(record.key(&self.scope), record.clone());
+                }
+                Step::Delete(key, _) => {
+                    self.items.remove(key);
+                }
+                Step::Check(..) => {}
             }
         }
         Ok(())

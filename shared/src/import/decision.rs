@@ -60,6 +60,10 @@ impl SkipReason {
     }
 }
 
+/// Sources that a person's record names beside those of consents, at most: a file a day with a name
+/// of its own must not fill the item (engineering; A-25).
+const MAX_SOURCES: usize = 100;
+
 /// What a row leads to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -99,11 +103,15 @@ pub fn decide(person: &Person, row: &ImportRow, import: &Import, language: Langu
     }
     let mut profile = profile.clone();
     profile.rev += 1;
+    let mut brings_data = false;
     for (key, value) in &row.values {
-        profile.values.insert(key.clone(), value.clone());
+        let before = profile.values.insert(key.clone(), value.clone());
+        brings_data |= before.as_ref() != Some(value);
     }
     if brings_consent {
         bring_consent(&mut profile, import);
+    } else if brings_data {
+        name_source(&mut profile, import);
     }
     Decision::Write {
         profile: Box::new(profile),
@@ -120,12 +128,29 @@ fn bring_consent(profile: &mut Profile, import: &Import) {
         proof: Proof::Import(import.id.clone()),
     };
     profile.lists.insert(import.list.clone(), consent);
-    profile.provenance.push(ImportedConsent {
+    profile.provenance.push(said(import, false));
+}
+
+/// Where data come from that changed without any consent (Art. 15(1)(g) GDPR): each source once.
+fn name_source(profile: &mut Profile, import: &Import) {
+    let source = &import.provenance.source;
+    let is_known = profile
+        .provenance
+        .iter()
+        .any(|said| said.provenance.source == *source);
+    if !is_known && profile.provenance.len() < MAX_SOURCES {
+        profile.provenance.push(said(import, true));
+    }
+}
+
+fn said(import: &Import, data_only: bool) -> ImportedConsent {
+    ImportedConsent {
         import: import.id.clone(),
         at: import.created_at,
         list: import.list.clone(),
+        data_only,
         provenance: import.provenance.clone(),
-    });
+    }
 }
 
 fn new_profile(person: &Person, row: &ImportRow, import: &Import, language: Language) -> Profile {

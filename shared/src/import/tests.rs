@@ -73,6 +73,7 @@ fn said(import: &str, list: &str, proven: bool) -> ImportedConsent {
         import: ImportId::parse(import).unwrap(),
         at: at("2026-01-01T00:00:00Z"),
         list: ListId::parse(list).unwrap(),
+        data_only: false,
         provenance: Provenance {
             source: "Messe".to_owned(),
             legal_basis: LegalBasis::Consent,
@@ -128,7 +129,7 @@ fn carry_out(person: &mut Person, transaction: Option<Transaction>) {
                     Expect::unchanged(person.profile.as_ref()),
                 ),
                 Step::Put(record, _) => Step::Put(record, Expect::Absent),
-                check @ Step::Check(..) => check,
+                other @ (Step::Check(..) | Step::Delete(..)) => other,
             }]))
             .unwrap();
     }

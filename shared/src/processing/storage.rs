@@ -177,6 +177,22 @@ pub(super) const fn name(store: Store) -> Both {
             "Wiederherzustellendes in Quarantäne",
             "What is to be restored, in quarantine",
         ),
+        Store::Erasure => (
+            "Löschnachweise (Schlüsselwert, Zeitpunkte)",
+            "Proofs of erasure (keyed hash, times)",
+        ),
+        Store::SealedEvidence => (
+            "Versiegelte Nachweise gelöschter Personen (verschlüsselt, nur für Rechtsansprüche)",
+            "Sealed evidence of erased people (encrypted, for legal claims only)",
+        ),
+        Store::LegalKey => (
+            "Öffentlicher Schlüssel der versiegelten Nachweise",
+            "Public key of the sealed evidence",
+        ),
+        Store::Audit => (
+            "Protokoll der Einsicht in versiegelte Nachweise",
+            "Log of who opened sealed evidence",
+        ),
         Store::FullCopy => ("Vollsicherung", "Full copy"),
         Store::Log => (
             "Betriebsprotokolle (ohne personenbezogene Daten)",
@@ -208,6 +224,7 @@ pub(super) fn kept(kept: Kept, language: Language) -> String {
                 Event::CampaignEnded => {
                     ("ab dem Ende der Aussendung", "from the end of the campaign")
                 }
+                Event::Erased => ("ab der Löschung der Person", "from the person's erasure"),
                 Event::AccountClosed => (
                     "ab der Auflösung des Kontos",
                     "from the closure of the account",

@@ -1,0 +1,239 @@
+//! Everything that is stored of a person (Art. 15 and 20 GDPR), store by store as the policy says.
+//!
+//! Reads and shows; who may ask is the caller's part. A new store does not compile until it has
+//! said here what is exported of it.
+
+use jiff::Timestamp;
+use rundbrief::campaign::Limits;
+use rundbrief::campaign::arc::Arc;
+use rundbrief::campaign::content::Content;
+use rundbrief::campaign::control::Control;
+use rundbrief::campaign::ledger::Ledger;
+use rundbrief::campaign::{Campaign, CampaignState};
+use rundbrief::id::{CampaignId, PersonKey};
+use rundbrief::key::{AccountScope, Table};
+use rundbrief::legal::{AuditEntry, SealedEvidence};
+use rundbrief::outbox::Outbox;
+use rundbrief::person::{Person, Unsubscription};
+use rundbrief::policy::{Exported, Store as Kind};
+use rundbrief::record::Stored;
+use rundbrief::sign_up::SignUp;
+use rundbrief::time::ShownInstant;
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, Trouble};
+use crate::campaign::look::{LogItem, ledger, log_item};
+use crate::erasure;
+use crate::store::Range;
+
+/// The copy of all data of a person, by the policy's names; `None` where there are none.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn copy(
+    app: &App,
+    scope: &AccountScope,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Option<Map<String, Value>>, Trouble> {
+    let mut data = Map::new();
+    for store in Kind::ALL {
+        let (name, value) = match store.exported() {
+            Exported::Nothing(_) => continue,
+            Exported::Profile => ("profile", json!(person.profile)),
+            Exported::Withdrawal => ("withdrawal", json!(person.withdrawal)),
+            Exported::Suppression => ("suppression", json!(person.tombstone)),
+            Exported::SignUps => ("sign_ups", sign_ups(app, scope, person, now).await?),
+            Exported::Unsubscriptions => (
+                "unsubscriptions",
+                unsubscriptions(app, scope, person, now).await?,
+            ),
+            Exported::SingleMails => {
+                let key = person.key;
+                let mails: Vec<Outbox> = app.store.records(scope, key, Outbox::RECORD, now).await?;
+                ("single_mails", json!(mails))
+            }
+            Exported::Campaigns => ("campaigns", campaigns(app, scope, person.key, now).await?),
+            Exported::Erasures => {
+                let erasures = erasure::of_person(app, scope, person.key, now).await?;
+                ("erasures", json!(erasures))
+            }
+            Exported::SealedEvidence => (
+                "restricted_evidence",
+                sealed(app, scope, person.key, now).await?,
+            ),
+            Exported::Audit => ("audit", audit(app, scope, person.key, now).await?),
+        };
+        let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        if !empty {
+            data.insert(name.to_owned(), instants(value));
+        }
+    }
+    Ok((!data.is_empty()).then_some(data))
+}
+
+/// Instants in the form that all answers have.
+fn instants(value: Value) -> Value {
+    match value {
+        Value::String(text) => match text.parse::<Timestamp>() {
+            Ok(instant) => json!(ShownInstant(instant)),
+            Err(_) => Value::String(text),
+        },
+        Value::Array(values) => values.into_iter().map(instants).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, instants(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other,
+    }
+}
+
+async fn sign_ups(
+    app: &App,
+    scope: &AccountScope,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let mut found: Vec<SignUp> = app
+        .store
+        .records(scope, person.key, SignUp::RECORD, now)
+        .await?;
+    if let Some(tombstone) = &person.tombstone {
+        found.retain(|sign_up| !tombstone.hides(sign_up.signed_up_at));
+    }
+    Ok(json!(found))
+}
+
+async fn unsubscriptions(
+    app: &App,
+    scope: &AccountScope,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let mut found: Vec<Unsubscription> = app
+        .store
+        .records(scope, person.key, Unsubscription::RECORD, now)
+        .await?;
+    if let Some(tombstone) = &person.tombstone {
+        found.retain(|left| !tombstone.hides(left.at));
+    }
+    Ok(json!(found))
+}
+
+/// What is kept for legal claims only: that it is, and until when.
+async fn sealed(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let partition = scope.sealed_partition(person.partition());
+    let prefix = scope.erasure_prefix(person);
+    let sealed: Vec<SealedEvidence> = app.store.all(&partition, &prefix, now).await?;
+    Ok(sealed
+        .iter()
+        .map(|one| json!({"sealed_at": one.sealed_at, "kept_until": one.gone_at}))
+        .collect())
+}
+
+async fn audit(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let entries: Vec<AuditEntry> = app
+        .store
+        .all(&scope.configuration_partition(), &AuditEntry::prefix(), now)
+        .await?;
+    Ok(entries
+        .iter()
+        .filter(|entry| entry.person == person)
+        // Who looked is no data of the person.
+        .map(|entry| json!({"at": entry.at, "action": entry.action, "reason": entry.reason}))
+        .collect())
+}
+
+/// The campaigns whose ledger names the person, with what became of their mail.
+async fn campaigns(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let mut range = Range {
+        table: Table::Main,
+        pk: scope.configuration_partition(),
+        prefix: format!("{}#", Campaign::KIND),
+        after: None,
+        limit: 100,
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = app.store.page::<Campaign>(&range, now).await?;
+        for campaign in page.items.iter().filter(|one| one.started_at.is_some()) {
+            for item in mails(app, scope, campaign, person, now).await? {
+                let place = scope.campaign(&campaign.id, Content::SORT_KEY);
+                let content: Option<Content> = app.store.get(&place, now).await?;
+                all.push(json!({
+                    "campaign": campaign.id,
+                    "name": campaign.name,
+                    "subject": content.map(|content| content.source.subject),
+                    "at": item.at,
+                    "state": item.state,
+                    "reason": item.reason,
+                    "events": item.events,
+                }));
+            }
+        }
+        range.after = page.next;
+        if range.after.is_none() {
+            return Ok(all.into());
+        }
+    }
+}
+
+async fn mails(
+    app: &App,
+    scope: &AccountScope,
+    campaign: &Campaign,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Vec<LogItem>, Trouble> {
+    let mut items = Vec::new();
+    for arc in arcs_of(app, scope, &campaign.id, person, now).await? {
+        let entries = ledger(app, scope, &arc, now).await?;
+        let ledger = Ledger::new(arc.span, entries);
+        let is_over = campaign.state == CampaignState::Cancelled;
+        items.extend(
+            ledger
+                .people(&Limits::default())
+                .into_iter()
+                .filter(|(_, whose, _)| *whose == person)
+                .map(|(name, whose, fate)| log_item(&ledger, &arc, is_over, name, whose, fate)),
+        );
+    }
+    Ok(items)
+}
+
+/// The arc that covers a person, of each round of a campaign.
+pub(crate) async fn arcs_of(
+    app: &App,
+    scope: &AccountScope,
+    campaign: &CampaignId,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Vec<Arc>, Trouble> {
+    let place = scope.campaign(campaign, Control::SORT_KEY);
+    let Some(control) = app.store.get::<Control>(&place, now).await? else {
+        return Ok(Vec::new());
+    };
+    let number = control.circle().number_of(person);
+    let mut arcs = Vec::new();
+    for round in 0..=control.round {
+        let place = scope.campaign(campaign, Arc::sort_key(round, number));
+        arcs.extend(app.store.get::<Arc>(&place, now).await?);
+    }
+    Ok(arcs)
+}

@@ -1,0 +1,389 @@
+//! Erasing a person (Art. 17 GDPR): the one transaction from which on they are gone for every
+//! reader, and what clean-up is left after it.
+//!
+//! Decides only. Clean-up is resumable: what is done of it stands in the [`Erasure`], which is due
+//! until all of it is.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::address::EmailAddress;
+use crate::evidence::Statement;
+use crate::id::{AccountId, EventId, ListId, PersonKey, RecordId};
+use crate::key::{AccountScope, Key};
+use crate::person::{
+    ImportedConsent, ListConsent, Person, Profile, Tombstone, TombstoneKind, Unsubscription,
+    Withdrawal,
+};
+use crate::policy::Store;
+use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
+use crate::sign_up::{SignUp, SignUpState};
+use crate::time::{plus_seconds, to_millisecond};
+
+/// How long a worker that has read a person may take until it claims them: a ledger that was
+/// looked through earlier is looked through again (DESIGN section 3: a call goes out within 10 s
+/// of the read).
+pub const LEDGER_GRACE_SECONDS: i64 = 60;
+
+/// Who asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedBy {
+    /// The controller, through the API.
+    Controller,
+    /// The person, after a fresh mailbox proof (P-06).
+    Person,
+}
+
+/// A part of the clean-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Evidence sealed and deleted in clear, outbox records deleted.
+    Records,
+    /// What restores hold of the person in quarantine deleted.
+    Quarantine,
+    /// The person blanked in every campaign's ledger.
+    Ledgers,
+    /// The files of finished imports deleted.
+    ImportFiles,
+    /// SES's suppression list (T-14).
+    Ses,
+    /// Whoever got the data told (Art. 19 GDPR).
+    Recipients,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Records,
+        Self::Quarantine,
+        Self::Ledgers,
+        Self::ImportFiles,
+        Self::Ses,
+        Self::Recipients,
+    ];
+}
+
+/// An erasure: pseudonymous, and kept as the proof that it was done (P-42).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Which.
+    pub event: EventId,
+    /// Who.
+    pub person: PersonKey,
+    /// Grows with each write.
+    pub rev: u64,
+    /// When it was asked for: from then on the person is gone for every reader.
+    pub requested_at: Timestamp,
+    /// By whom.
+    pub by: AskedBy,
+    /// What is done, and since when.
+    #[serde(default)]
+    pub done: BTreeMap<Task, Timestamp>,
+    /// How many records were sealed.
+    #[serde(default)]
+    pub sealed: u32,
+    /// Until when those are kept.
+    #[serde(default)]
+    pub sealed_until: Option<Timestamp>,
+    /// How many recipients were told.
+    #[serde(default)]
+    pub notified: u32,
+    /// When the last archive that may hold the person is gone; known once all is done.
+    #[serde(default)]
+    pub archives_gone_by: Option<Timestamp>,
+    /// What the clean-up still needs of the profile; gone with its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+}
+
+/// What the clean-up needs of a deleted profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Every spelling ever mailed: SES's list is exact.
+    pub spellings: Vec<EmailAddress>,
+    /// The consents, which an import may have brought without any other evidence.
+    pub lists: BTreeMap<ListId, ListConsent>,
+    /// What the imports said.
+    pub provenance: Vec<ImportedConsent>,
+}
+
+/// What a request to erase leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Nobody with this key is known here.
+    Unknown,
+    /// It was done before, and nothing of the person has come since.
+    Done(Box<Erasure>),
+    /// Write this.
+    Erase(Transaction, Box<Erasure>),
+}
+
+/// Everything that says whether there is somebody to erase.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The person as read.
+    pub person: &'a Person,
+    /// Their sign-ups, also those nobody confirmed.
+    pub sign_ups: &'a [SignUp],
+    /// Their unsubscriptions.
+    pub unsubscriptions: &'a [Unsubscription],
+    /// Erasures before.
+    pub before: &'a [Erasure],
+    /// Whether a restore holds something of them in quarantine.
+    pub is_quarantined: bool,
+}
+
+/// What erasing changes at once: the tombstone, from which on every sign-up is void and every
+/// record hidden; a withdrawal that says when and nothing else; no profile.
+pub fn erase(
+    scope: &AccountScope,
+    known: Known<'_>,
+    event: EventId,
+    by: AskedBy,
+    now: Timestamp,
+) -> Decision {
+    let person = known.person;
+    let hidden = |at| {
+        person
+            .tombstone
+            .as_ref()
+            .is_some_and(|tombstone| tombstone.hides(at))
+    };
+    let newest = known
+        .sign_ups
+        .iter()
+        .map(|sign_up| {
+            sign_up
+                .confirmed_at
+                .map_or(sign_up.signed_up_at, |at| at.max(sign_up.signed_up_at))
+        })
+        .chain(known.unsubscriptions.iter().map(|left| left.at))
+        .max();
+    let anything_new =
+        person.profile.is_some() || known.is_quarantined || newest.is_some_and(|at| !hidden(at));
+    let erased_before = person.tombstone.as_ref().and_then(Tombstone::erased_at);
+    if !anything_new {
+        if let Some(last) = known.before.iter().max_by_key(|last| last.requested_at)
+            && erased_before.is_some()
+        {
+            return Decision::Done(Box::new(last.clone()));
+        }
+        if person.tombstone.is_none() && person.withdrawal.is_none() {
+            return Decision::Unknown;
+        }
+    }
+    // The clock of another machine may have been ahead: whatever is known is older than this.
+    let now = newest
+        .into_iter()
+        .chain(erased_before)
+        .fold(to_millisecond(now), Timestamp::max);
+
+    let before = person
+        .tombstone
+        .clone()
+        .unwrap_or_else(|| Tombstone::none(person.key));
+    let mut tombstone = Tombstone {
+        rev: before.rev + 1,
+        ..before
+    };
+    tombstone.at.insert(TombstoneKind::Erased, now);
+    let withdrawal = Withdrawal {
+        rev: person.withdrawal.as_ref().map_or(0, |known| known.rev) + 1,
+        all_at: Some(now),
+        suppressed_at: person
+            .withdrawal
+            .as_ref()
+            .and_then(|known| known.suppressed_at),
+        ..Withdrawal::none(person.key)
+    };
+    let erasure = Erasure {
+        event,
+        person: person.key,
+        rev: 1,
+        requested_at: now,
+        by,
+        done: BTreeMap::new(),
+        sealed: 0,
+        sealed_until: None,
+        notified: 0,
+        archives_gone_by: None,
+        left: Some(left(person.profile.as_ref(), known.sign_ups)),
+    };
+    let mut transaction = Transaction::default();
+    transaction.put(
+        Record::Tombstone(tombstone),
+        Expect::unchanged(person.tombstone.as_ref()),
+    );
+    transaction.put(
+        Record::Withdrawal(withdrawal),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
+    let profile = scope.profile(person.key);
+    match &person.profile {
+        Some(known) => transaction.delete(profile, Expect::Revision(known.rev)),
+        None => transaction.check(profile, Expect::Absent),
+    };
+    transaction.put(Record::Erasure(Box::new(erasure.clone())), Expect::Absent);
+    Decision::Erase(transaction, Box::new(erasure))
+}
+
+fn left(profile: Option<&Profile>, sign_ups: &[SignUp]) -> Left {
+    let mut spellings: Vec<EmailAddress> = Vec::new();
+    let known = profile
+        .iter()
+        .flat_map(|profile| std::iter::once(&profile.address).chain(&profile.spellings));
+    for spelling in known.chain(sign_ups.iter().map(|sign_up| &sign_up.email)) {
+        if !spellings.contains(spelling) {
+            spellings.push(spelling.clone());
+        }
+    }
+    Left {
+        spellings,
+        lists: profile.map(|known| known.lists.clone()).unwrap_or_default(),
+        provenance: profile
+            .map(|known| known.provenance.clone())
+            .unwrap_or_default(),
+    }
+}
+
+impl Erasure {
+    /// Its identifier in the API.
+    pub fn id(&self) -> RecordId {
+        RecordId {
+            person: self.person,
+            event: self.event,
+        }
+    }
+
+    /// Whether a part is done.
+    pub fn has(&self, task: Task) -> bool {
+        self.done.contains_key(&task)
+    }
+
+    /// Whether all is.
+    pub fn is_complete(&self) -> bool {
+        Task::ALL.into_iter().all(|task| self.has(task))
+    }
+
+    /// Notes that a part is done. What the profile left behind goes with the last that needs it.
+    pub fn note(&mut self, task: Task, now: Timestamp) {
+        self.done.entry(task).or_insert(to_millisecond(now));
+        if self.has(Task::Records) && self.has(Task::Ses) {
+            self.left = None;
+        }
+    }
+
+    /// When the live data were gone.
+    pub fn live_gone_at(&self) -> Option<Timestamp> {
+        self.is_complete()
+            .then(|| self.done.values().max().copied())
+            .flatten()
+    }
+
+    /// When the last full copy that may hold the person is gone.
+    pub fn full_copies_gone_by(&self) -> Option<Timestamp> {
+        Store::FullCopy.kept().until(self.live_gone_at()?)
+    }
+
+    /// Whether ledgers of running campaigns may still get a claim that was begun before.
+    pub fn ledgers_may_move(&self, now: Timestamp) -> bool {
+        now < plus_seconds(self.requested_at, LEDGER_GRACE_SECONDS)
+    }
+}
+
+/// When sealed evidence of an erasure is gone: some years later (a setting, at most 3), never
+/// later than the account. `None`: nothing is kept.
+pub fn sealed_until(
+    account: &Account,
+    requested_at: Timestamp,
+    zone: &TimeZone,
+) -> Option<Timestamp> {
+    let months = u32::from(account.evidence_years_after_erasure) * 12;
+    if months == 0 {
+        return None;
+    }
+    let period = crate::policy::Period::Months {
+        months,
+        setting: None,
+    };
+    let end = period.after(requested_at, zone);
+    Some(account.gone_at.map_or(end, |gone_at| gone_at.min(end)))
+}
+
+/// Whether a sign-up led to a subscription: what led to nothing leaves nothing (T-01).
+pub fn leaves_evidence(sign_up: &SignUp) -> bool {
+    match sign_up.state {
+        SignUpState::Confirmed | SignUpState::Active => true,
+        SignUpState::Pending | SignUpState::Superseded | SignUpState::Suppressed => false,
+    }
+}
+
+/// What is sealed of a sign-up: the record with its salts, and what was stated of it.
+pub fn sealed_sign_up(account: &AccountId, sign_up: &SignUp) -> Value {
+    let statements = std::iter::once(Statement::signed_up(account, sign_up))
+        .chain(
+            sign_up
+                .mails
+                .iter()
+                .map(|mail| Statement::mailed(account, sign_up, mail)),
+        )
+        .chain(Statement::confirmed(account, sign_up));
+    sealed("sign_up", json!(sign_up), statements)
+}
+
+/// What is sealed of somebody's leaving.
+pub fn sealed_unsubscription(account: &AccountId, left: &Unsubscription) -> Value {
+    let statement = std::iter::once(Statement::left(account, left));
+    sealed("unsubscription", json!(left), statement)
+}
+
+/// What is sealed of consents that an import brought; `None` where none did.
+pub fn sealed_imports(left: &Left) -> Option<Value> {
+    let consents: Vec<&ImportedConsent> = left
+        .provenance
+        .iter()
+        .filter(|said| !said.data_only)
+        .collect();
+    (!consents.is_empty()).then(|| {
+        let record = json!({
+            "addresses": left.spellings,
+            "lists": left.lists,
+            "provenance": consents,
+        });
+        sealed("imported_consents", record, std::iter::empty())
+    })
+}
+
+fn sealed(kind: &str, record: Value, statements: impl Iterator<Item = Statement>) -> Value {
+    let statements: Vec<String> = statements.map(|one| one.reveal().to_owned()).collect();
+    json!({"kind": kind, "record": record, "statements": statements})
+}
+
+impl Stored for Erasure {
+    const KIND: &'static str = "erasure";
+
+    fn key(&self, scope: &AccountScope) -> Key {
+        scope.erasure(self.person, self.event)
+    }
+
+    fn revision(&self) -> u64 {
+        self.rev
+    }
+
+    fn due(&self) -> Option<Due> {
+        (!self.is_complete()).then_some(Due {
+            work: DueWork::Erase,
+            at: self.requested_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! What erasing decides, and that its clean-up can be noted in any order.
+
+use super::*;
+use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
+use crate::entropy::SeededEntropy;
+use crate::evidence::Entry;
+use crate::page_language::Language;
+use crate::person::UnsubscribedVia;
+use crate::record::Step;
+
+const KEY: PersonKey = PersonKey::from_bytes([7; 16]);
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn account() -> (Account, AccountScope) {
+    let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+    let entropy = SeededEntropy::new(3);
+    let now = at("2026-11-23T12:00:00Z");
+    let account = Account {
+        id: AccountId::parse("demo").unwrap(),
+        rev: 1,
+        name: "Muster GmbH".to_owned(),
+        imprint: String::new(),
+        privacy_url: String::new(),
+        language: Language::De,
+        time_zone: "Europe/Vienna".to_owned(),
+        contact: String::new(),
+        sender_domains: Vec::new(),
+        key: AccountKeyMaterial::generate(&secrets, &entropy),
+        created_at: now,
+        evidence_years_after_erasure: 3,
+        has_address_rules: false,
+        closed_at: None,
+        gone_at: None,
+    };
+    let scope = account.scope(&secrets, now).unwrap();
+    (account, scope)
+}
+
+fn left_at(instant: Timestamp) -> Unsubscription {
+    let entropy = SeededEntropy::new(5);
+    Unsubscription {
+        event: EventId::generate(instant, &entropy),
+        person: KEY,
+        rev: 1,
+        at: instant,
+        via: UnsubscribedVia::Page,
+        lists: Vec::new(),
+        all: true,
+        campaign: None,
+        entry: Some(Entry::generate(instant, &entropy)),
+    }
+}
+
+fn decide(
+    person: &Person,
+    left: &[Unsubscription],
+    before: &[Erasure],
+    now: Timestamp,
+) -> Decision {
+    let known = Known {
+        person,
+        sign_ups: &[],
+        unsubscriptions: left,
+        before,
+        is_quarantined: false,
+    };
+    let event = EventId::generate(now, &SeededEntropy::new(9));
+    erase(&account().1, known, event, AskedBy::Controller, now)
+}
+
+/// The person as the transaction leaves them.
+fn after(transaction: &Transaction) -> Person {
+    let mut person = Person::unknown(KEY);
+    for step in &transaction.0 {
+        match step {
+            Step::Put(Record::Tombstone(tombstone), _) => {
+                person.tombstone = Some(tombstone.clone());
+            }
+            Step::Put(Record::Withdrawal(withdrawal), _) => {
+                person.withdrawal = Some(withdrawal.clone());
+            }
+            _ => {}
+        }
+    }
+    person
+}
+
+#[test]
+fn nobody_is_erased_who_is_not_known_and_nobody_twice() {
+    let now = at("2027-03-01T10:00:00Z");
+    let nobody = Person::unknown(KEY);
+    assert_eq!(decide(&nobody, &[], &[], now), Decision::Unknown);
+
+    let left = [left_at(at("2027-02-01T10:00:00Z"))];
+    let Decision::Erase(transaction, erasure) = decide(&nobody, &left, &[], now) else {
+        panic!("somebody who left is known");
+    };
+    assert!(matches!(
+        transaction.0.first(),
+        Some(Step::Put(Record::Tombstone(_), Expect::Absent))
+    ));
+    let erased = after(&transaction);
+    assert!(erased.tombstone.as_ref().unwrap().hides(left[0].at));
+    assert_eq!(erased.withdrawal.as_ref().unwrap().all_at, Some(now));
+    let again = decide(&erased, &left, std::slice::from_ref(&erasure), now);
+    assert_eq!(again, Decision::Done(erasure.clone()));
+    // Who came back since is erased again.
+    let came_back = [left_at(at("2027-03-02T10:00:00Z"))];
+    assert!(matches!(
+        decide(&erased, &came_back, &[*erasure], at("2027-03-03T10:00:00Z")),
+        Decision::Erase(..)
+    ));
+}
+
+#[test]
+fn an_erasure_is_never_older_than_what_it_erases() {
+    let ahead = left_at(at("2027-03-01T10:00:05Z"));
+    let now = at("2027-03-01T10:00:00Z");
+    let Decision::Erase(transaction, erasure) = decide(
+        &Person::unknown(KEY),
+        std::slice::from_ref(&ahead),
+        &[],
+        now,
+    ) else {
+        panic!("known");
+    };
+    assert_eq!(erasure.requested_at, ahead.at);
+    assert!(after(&transaction).tombstone.unwrap().hides(ahead.at));
+}
+
+#[test]
+fn it_is_due_until_all_of_it_is_done_and_then_says_when_the_copies_go() {
+    let now = at("2027-03-01T10:00:00Z");
+    let left = [left_at(now)];
+    let Decision::Erase(_, erasure) = decide(&Person::unknown(KEY), &left, &[], now) else {
+        panic!("known");
+    };
+    let mut erasure = *erasure;
+    for task in Task::ALL {
+        assert_eq!(erasure.due().map(|due| due.work), Some(DueWork::Erase));
+        assert_eq!(erasure.live_gone_at(), None);
+        erasure.note(task, now);
+        assert_eq!(
+            erasure.left.is_some(),
+            !(erasure.has(Task::Records) && erasure.has(Task::Ses))
+        );
+    }
+    assert_eq!(erasure.due(), None);
+    assert_eq!(erasure.live_gone_at(), Some(now));
+    assert_eq!(
+        erasure.full_copies_gone_by(),
+        Some(at("2027-03-08T10:00:00Z"))
+    );
+}
+
+#[test]
+fn sealed_evidence_is_kept_for_the_years_set_and_never_longer_than_the_account() {
+    let (mut account, _) = account();
+    let zone = crate::time::zone("Europe/Vienna").unwrap();
+    let asked = at("2027-03-01T10:00:00Z");
+    for (years, gone_at, until) in [
+        (3, None, Some("2030-03-01T10:00:00Z")),
+        (1, None, Some("2028-03-01T10:00:00Z")),
+        (0, None, None),
+        (
+            3,
+            Some("2027-04-01T00:00:00Z"),
+            Some("2027-04-01T00:00:00Z"),
+        ),
+        (
+            1,
+            Some("2029-04-01T00:00:00Z"),
+            Some("2028-03-01T10:00:00Z"),
+        ),
+    ] {
+        account.evidence_years_after_erasure = years;
+        account.gone_at = gone_at.map(at);
+        assert_eq!(
+            sealed_until(&account, asked, &zone),
+            until.map(at),
+            "{years}"
+        );
+    }
+}
