@@ -18,6 +18,7 @@ mod interest;
 mod key;
 mod list;
 mod listing;
+mod notices;
 mod operator;
 mod processing;
 mod record;
@@ -114,6 +115,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(list::routes())
         .merge(interest::routes())
         .merge(setup::routes())
+        .merge(notices::routes())
         .merge(import::routes())
         .merge(dpia::routes())
         .merge(erasure::routes())

@@ -71,7 +71,8 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
     }
 
-    let Some((sign_up, letter)) = compose(app, &account, &scope, &leased, now).await? else {
+    let composed = Box::pin(compose(app, &account, &scope, &leased, now)).await?;
+    let Some((sign_up, letter)) = composed else {
         return finish(app, &scope, &leased, leased.given_up(now), now).await;
     };
     // Counted here and not where people sign up: so every sign-up does the same work, and what is
@@ -177,8 +178,9 @@ async fn compose(
     outbox: &Outbox,
     now: Timestamp,
 ) -> Result<Option<(SignUp, Letter)>, Trouble> {
-    let (Notice::Confirmation { sign_up: event } | Notice::Information { sign_up: event }) =
-        &outbox.notice;
+    let (Notice::Confirmation { sign_up: event }
+    | Notice::Reminder { sign_up: event }
+    | Notice::Information { sign_up: event }) = &outbox.notice;
     let key = scope.record(outbox.person, SignUp::RECORD, *event);
     let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else {
         return Ok(None);
@@ -195,6 +197,12 @@ async fn compose(
             }
             Letter::confirmation(account, &sign_up, sealer, public_url)
         }
+        Notice::Reminder { .. } => {
+            if !Box::pin(may_remind(app, scope, &sign_up, now)).await? {
+                return Ok(None);
+            }
+            Letter::reminder(account, &sign_up, sealer, public_url)
+        }
         Notice::Information { .. } => {
             // It may have waited: who left meanwhile knows.
             let person = app.store.person(scope, outbox.person, now).await?;
@@ -207,6 +215,36 @@ async fn compose(
         }
     };
     Ok(Some((sign_up, letter)))
+}
+
+/// Whether the person is reminded of this sign-up: it still waits, its first mail went out, no
+/// later one asks the same, and nothing was sent about it since.
+async fn may_remind(
+    app: &App,
+    scope: &AccountScope,
+    sign_up: &SignUp,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let (person, sign_ups) = futures::try_join!(
+        app.store.person(scope, sign_up.person, now),
+        app.store
+            .records::<SignUp>(scope, sign_up.person, SignUp::RECORD, now),
+    )?;
+    let waits = sign_up.state == SignUpState::Pending
+        && rundbrief::consent::confirmable(&person, Some(sign_up)).is_ok();
+    let is_last = sign_ups
+        .iter()
+        .filter(|other| other.state == SignUpState::Pending && other.setup == sign_up.setup)
+        .all(|other| other.signed_up_at <= sign_up.signed_up_at);
+    let mails: Vec<&str> = sign_up
+        .mails
+        .iter()
+        .map(|mail| mail.mail.as_str())
+        .collect();
+    Ok(waits
+        && is_last
+        && mails.contains(&letter::CONFIRMATION)
+        && !mails.contains(&letter::REMINDER))
 }
 
 enum Handover {

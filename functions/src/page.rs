@@ -38,16 +38,24 @@ pub struct ProblemLine {
 /// A form on a page.
 #[derive(Debug, Default)]
 pub struct Form<'a> {
+    /// The language of its own words.
+    pub language: Language,
     /// Where it is posted; empty for the page's own address.
     pub action: String,
     /// Text fields.
     pub fields: Vec<FormField>,
-    /// Boxes to tick; never ticked beforehand (L-10).
-    pub ticks: Vec<Tick>,
-    /// The signed time at which it was shown; with it comes the honeypot.
+    /// Boxes to tick, each group apart from the others; never ticked beforehand (L-10).
+    pub groups: Vec<TickGroup>,
+    /// Whether it has the field that people leave empty.
+    pub honeypot: bool,
+    /// The signed time at which it was shown.
     pub form_time: Option<String>,
     /// What is agreed to.
     pub wording: Option<String>,
+    /// Where the privacy notice is, and what the link to it is called (L-14).
+    pub notice: Option<(String, &'static str)>,
+    /// The language of the form, where it is not the setup's own.
+    pub spoken: Option<&'static str>,
     /// The button's label.
     pub button: &'a str,
     /// Where its answer may redirect to, beside our own pages.
@@ -84,6 +92,24 @@ pub enum Input {
     Chosen(Vec<(&'static str, &'static str)>),
 }
 
+impl Form<'_> {
+    /// What the star at a label means.
+    fn required_note(&self) -> Option<&'static str> {
+        let is_required = self.fields.iter().any(|field| field.required)
+            || self
+                .groups
+                .iter()
+                .any(|group| group.is_choice || group.has_required());
+        is_required.then_some(self.language.pick("* Pflichtfeld", "* Required"))
+    }
+}
+
+impl TickGroup {
+    fn has_required(&self) -> bool {
+        self.ticks.iter().any(|tick| tick.required)
+    }
+}
+
 impl FormField {
     /// The identifiers of the texts that describe it, for `aria-describedby`.
     fn described_by(&self) -> Option<String> {
@@ -94,15 +120,30 @@ impl FormField {
     }
 }
 
+/// Boxes that ask one thing.
+#[derive(Debug)]
+pub struct TickGroup {
+    /// Their name in the form.
+    pub name: &'static str,
+    /// What is asked.
+    pub legend: &'static str,
+    /// The boxes.
+    pub ticks: Vec<Tick>,
+    /// Whether an empty value is sent along, so that none ticked is not all.
+    pub is_choice: bool,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
 /// A box to tick.
 #[derive(Debug)]
 pub struct Tick {
-    /// Its name in the form.
-    pub name: &'static str,
     /// What is sent when it is ticked.
     pub value: String,
     /// What visitors read.
     pub label: String,
+    /// Whether there is no sign-up without it.
+    pub required: bool,
 }
 
 /// Who is responsible for what the page is about.
@@ -141,52 +182,48 @@ pub fn privacy_label(language: Language) -> &'static str {
 }
 
 impl Page<'_> {
-    /// What the star at a label means.
-    fn required_note(&self) -> Option<&'static str> {
-        let form = self.form.as_ref()?;
-        let any = form.fields.iter().any(|field| field.required);
-        any.then_some(match self.language {
-            Language::De => "* Pflichtfeld",
-            Language::En => "* Required",
-        })
-    }
-
     /// The page as an answer.
     pub fn respond(&self, status: StatusCode) -> Response<Body> {
         let Ok(html) = self.render() else {
             return Problem::INTERNAL.json();
         };
-        let mut response = Response::new(Body::Text(html));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        );
-        // The address of the page is a token: it is not cached and not passed on (M-34).
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        );
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy());
-        response
+        html_response(html, status, self.policy())
     }
 
     /// Browsers hold `form-action` against redirects too (CSP level 3, navigation directives), so the page
     /// that the controller wants shown next must be on it.
     fn policy(&self) -> HeaderValue {
-        const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
         self.form
             .as_ref()
             .and_then(|form| origin(form.leads_to?))
             .and_then(|origin| HeaderValue::from_str(&format!("{POLICY} {origin}")).ok())
             .unwrap_or(HeaderValue::from_static(POLICY))
     }
+}
+
+/// Nothing from elsewhere, no script, no frame.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+
+/// A page without a form as an answer.
+pub fn html(html: String) -> Response<Body> {
+    html_response(html, StatusCode::OK, HeaderValue::from_static(POLICY))
+}
+
+fn html_response(html: String, status: StatusCode, policy: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Text(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        // The address of the page is a token: it is not cached and not passed on (M-34).
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 /// Scheme, host and port of an address that was checked when it was stored.

@@ -5,8 +5,9 @@
 //! new, known, suppressed or a bot's (M-28); what it leads to is the domain's decision.
 
 mod evidence_keys;
-mod form_page;
+pub(crate) mod form_page;
 mod guards;
+pub(crate) mod privacy_notice;
 
 use std::sync::Arc;
 
@@ -17,12 +18,13 @@ use rundbrief::account::Account;
 use rundbrief::consent::{self, FormOrigin, SignUpRequest};
 use rundbrief::evidence::Entry;
 use rundbrief::evidence::document::{Document, Subject};
-use rundbrief::form::{FieldProblem, Submission};
+use rundbrief::form::{FieldProblem, SentValue, Submission};
 use rundbrief::id::{AccountId, EventId, SetupId};
 use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::page_language::Language;
-use rundbrief::setup::{Field, FormDefinition, List, Setup};
+use rundbrief::privacy_notice::InForce;
+use rundbrief::setup::{Field, FormDefinition, Interest, List, Setup};
 use serde_json::{Value, json};
 
 use self::guards::Outcome;
@@ -54,6 +56,12 @@ pub async fn respond(app: &App, request: Request) -> Response<Body> {
         };
     }
     let json = visitor::wants_json(request.headers());
+    if visitor::path_parameter(&request, privacy_notice::VERSION).is_some() {
+        return match *request.method() {
+            Method::GET | Method::HEAD => privacy_notice::respond(app, &request, now).await,
+            _ => page::method_not_allowed(json, "GET, HEAD"),
+        };
+    }
     if visitor::path_parameter(&request, "setup").is_none() {
         return nowhere(&request, json);
     }
@@ -111,12 +119,18 @@ pub(crate) struct LoadedForm {
     pub(crate) account: Account,
     pub(crate) scope: AccountScope,
     pub(crate) definition: FormDefinition,
+    /// The privacy notice in force.
+    pub(crate) notice: InForce,
+    /// The language that was asked for, where it is not the setup's own.
+    pub(crate) spoken: Option<Language>,
 }
 
-/// Reads the setup that the path names, with all that its form shows.
-pub(crate) async fn load_form(
+/// Reads the setup that the path names, with all that its form shows in the language that the
+/// visitor asked for. What is not published is not there.
+async fn load_form(
     app: &App,
     request: &Request,
+    spoken: Option<Language>,
     now: Timestamp,
 ) -> Result<Option<LoadedForm>, Trouble> {
     let id = |name| visitor::path_parameter(request, name);
@@ -141,9 +155,26 @@ pub(crate) async fn load_form(
         .store
         .get::<Setup>(&scope.configuration("setup", setup.as_str()), now)
         .await?
+        .filter(|setup| rundbrief::privacy_notice::is_published(&account, setup))
     else {
         return Ok(None);
     };
+    form_of(app, account, scope, setup, spoken, now)
+        .await
+        .map(Some)
+}
+
+/// A setup with all that its form shows.
+pub(crate) async fn form_of(
+    app: &App,
+    account: Account,
+    scope: AccountScope,
+    mut setup: Setup,
+    spoken: Option<Language>,
+    now: Timestamp,
+) -> Result<LoadedForm, Trouble> {
+    let spoken = spoken.filter(|language| *language != setup.language);
+    setup.language = spoken.unwrap_or(setup.language);
     let lists = futures::future::try_join_all(setup.lists.iter().map(|list| {
         let key = scope.configuration("list", list.as_str());
         async move { app.store.get::<List>(&key, now).await }
@@ -158,18 +189,35 @@ pub(crate) async fn load_form(
                 async move { app.store.get::<Field>(&key, now).await }
             }),
     );
-    let (lists, declared) = futures::try_join!(lists, declared)?;
+    let interests = futures::future::try_join_all(setup.interests.iter().map(|interest| {
+        let key = scope.configuration("interest", interest.as_str());
+        async move { app.store.get::<Interest>(&key, now).await }
+    }));
+    let (lists, declared, interests) = futures::try_join!(lists, declared, interests)?;
+    let notice = InForce::of(&account, &setup);
     let definition = FormDefinition {
         lists: lists.into_iter().flatten().collect(),
         declared: declared.into_iter().flatten().collect(),
+        interests: interests.into_iter().flatten().collect(),
         controller: account.name.clone(),
+        notice_version: notice.version(),
         setup,
     };
-    Ok(Some(LoadedForm {
+    Ok(LoadedForm {
         account,
         scope,
         definition,
-    }))
+        notice,
+        spoken,
+    })
+}
+
+/// The language that our own form says it was shown in.
+fn spoken(pairs: &[(String, SentValue)]) -> Option<Language> {
+    pairs.iter().find_map(|(name, value)| match value {
+        SentValue::Text(code) if name == "_lang" => Language::parse(code).ok(),
+        _ => None,
+    })
 }
 
 /// The answer to every accepted request of a setup: it depends on the setup alone.
@@ -262,7 +310,7 @@ fn error_of(problem: &FieldProblem) -> FieldError {
 
 async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted, Refused> {
     let pairs = visitor::form_pairs(request).await?;
-    let form = load_form(app, request, now)
+    let form = load_form(app, request, spoken(&pairs), now)
         .await?
         .ok_or(Problem::NOT_FOUND)?;
     let language = form.definition.setup.language;
@@ -330,8 +378,12 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
         Some(page) => page.clone(),
         None => {
             let public_url = app.settings.public_url().map_err(Trouble::from)?;
+            let lang = form.spoken.map_or("", |language| match language {
+                Language::De => "&lang=de",
+                Language::En => "&lang=en",
+            });
             format!(
-                "{public_url}/signup/{}/{}?accepted",
+                "{public_url}/signup/{}/{}?accepted{lang}",
                 form.account.id, form.definition.setup.id
             )
         }
@@ -353,6 +405,7 @@ async fn record(
 ) -> Result<(), Trouble> {
     let shown = Document::new(Subject::Form, form.definition.shown(), now);
     app.keep_document(&form.scope, shown, now).await?;
+    privacy_notice::keep(app, form, now).await?;
     let key = form.scope.person(&submission.address);
     let event = EventId::generate(now, app.entropy.as_ref());
     let entry = Entry::generate(now, app.entropy.as_ref());

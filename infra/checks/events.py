@@ -19,6 +19,7 @@ HTTP_API_SECONDS = 29  # the gateway gives up at 30
 DEFAULT_ROUTE = "$default"
 ROUTES = {
     ("SignupFunction", "ANY", "/signup/{account}/{setup}"),
+    ("SignupFunction", "ANY", "/notice/{account}/{version}"),
     ("SignupFunction", "GET", "/.well-known/rundbrief-evidence.json"),
     ("SignupFunction", "ANY", DEFAULT_ROUTE),
     ("ConfirmFunction", "ANY", "/confirm/{token}"),

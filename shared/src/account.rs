@@ -261,6 +261,7 @@ mod tests {
             interests: Vec::new(),
             provenance: Vec::new(),
             tracking_since: None,
+            profiling_since: None,
             language: Language::De,
             customer: true,
             created_at: Timestamp::UNIX_EPOCH,

@@ -163,8 +163,18 @@ pub fn sign_up(
     let mails = notice.is_some();
     if let Some(notice) = notice {
         let give_up_at = match notice {
-            Notice::Confirmation { .. } => plus_days(now, setup.confirm_days),
-            Notice::Information { .. } => plus_days(now, INFORMATION_DAYS),
+            Notice::Confirmation { sign_up } => {
+                let end = plus_days(now, setup.confirm_days);
+                if setup.reminder_days > 0 && setup.reminder_days < setup.confirm_days {
+                    let at = plus_days(now, setup.reminder_days);
+                    let reminder = Outbox::reminder(sign_up, person.key, at, end);
+                    transaction.put(Record::Outbox(Box::new(reminder)), Expect::Absent);
+                }
+                end
+            }
+            Notice::Reminder { .. } | Notice::Information { .. } => {
+                plus_days(now, INFORMATION_DAYS)
+            }
         };
         let outbox = Outbox::new(request.outbox, person.key, notice, now, give_up_at);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
@@ -242,10 +252,14 @@ fn evidence(
         tracking_consent: setup
             .asks_tracking_consent
             .then_some(submission.tracking_consent),
+        profiling_consent: setup
+            .asks_profiling_consent
+            .then_some(submission.profiling_consent),
+        age_confirmed: setup.minimum_age.map(|_| submission.age_confirmed),
         subscriber: (state == SignUpState::Active).then_some(person),
         form_version: form.version(),
         consent_wording: form.consent_wording(),
-        notice_version: setup.notice_version.clone(),
+        notice_version: Some(form.notice_version.to_string()),
         language: setup.language,
         gone_at,
         entry: Some(request.entry),
@@ -296,6 +310,7 @@ fn new_profile(
         provenance: Vec::new(),
         interests: evidence.interests.clone(),
         tracking_since: (evidence.tracking_consent == Some(true)).then_some(now),
+        profiling_since: (evidence.profiling_consent == Some(true)).then_some(now),
         language: evidence.language,
         customer: false,
         created_at: now,
@@ -498,6 +513,9 @@ fn confirmed_profile(person: &Person, confirmed: &SignUp, now: Timestamp) -> Pro
     }
     if confirmed.tracking_consent == Some(true) {
         profile.tracking_since = profile.tracking_since.or(Some(now));
+    }
+    if confirmed.profiling_consent == Some(true) {
+        profile.profiling_since = profile.profiling_since.or(Some(now));
     }
     if !profile.spellings.contains(&confirmed.email) {
         profile.spellings.push(confirmed.email.clone());

@@ -173,29 +173,36 @@ impl Statement {
         let subscriber = sign_up
             .subscriber
             .filter(|_| sign_up.mode.activates_at_once());
-        Self::of(
-            "signed_up",
-            account,
-            json!({
-                "id": sign_up.id(),
-                "setup": sign_up.setup,
-                "mode": sign_up.mode,
-                "email": sign_up.email,
-                "form_url": sign_up.form_url,
-                "form_url_claimed": sign_up.form_url_claimed,
-                "form_ip": sign_up.form_ip,
-                "signed_up_at": ShownInstant(sign_up.signed_up_at),
-                "fields": sign_up.fields,
-                "lists": sign_up.lists,
-                "interests": sign_up.interests,
-                "tracking_consent": sign_up.tracking_consent,
-                "subscriber": subscriber,
-                "form_version": sign_up.form_version,
-                "consent_wording": sign_up.consent_wording,
-                "notice_version": sign_up.notice_version,
-                "language": sign_up.language,
-            }),
-        )
+        let mut said = json!({
+            "id": sign_up.id(),
+            "setup": sign_up.setup,
+            "mode": sign_up.mode,
+            "email": sign_up.email,
+            "form_url": sign_up.form_url,
+            "form_url_claimed": sign_up.form_url_claimed,
+            "form_ip": sign_up.form_ip,
+            "signed_up_at": ShownInstant(sign_up.signed_up_at),
+            "fields": sign_up.fields,
+            "lists": sign_up.lists,
+            "interests": sign_up.interests,
+            "tracking_consent": sign_up.tracking_consent,
+            "subscriber": subscriber,
+            "form_version": sign_up.form_version,
+            "consent_wording": sign_up.consent_wording,
+            "notice_version": sign_up.notice_version,
+            "language": sign_up.language,
+        });
+        // What no form asked before is not in what was stated before: its digests stand.
+        let later = [
+            ("profiling_consent", sign_up.profiling_consent),
+            ("age_confirmed", sign_up.age_confirmed),
+        ];
+        for (name, asked) in later {
+            if let Some(answer) = asked {
+                said[name] = answer.into();
+            }
+        }
+        Self::of("signed_up", account, said)
     }
 
     /// That a double opt-in was completed; `None` where it was not.

@@ -22,6 +22,10 @@ const REPEATABLE_FIELD: &str = "advertising_criteria";
 
 /// What a visitor sent, complete and valid for its setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a box of its own that was ticked or not"
+)]
 pub struct Submission {
     /// The address, as typed and canonical.
     pub address: EmailAddress,
@@ -33,6 +37,10 @@ pub struct Submission {
     pub interests: Vec<InterestId>,
     /// Whether tracking was agreed to.
     pub tracking_consent: bool,
+    /// Whether profiling was agreed to.
+    pub profiling_consent: bool,
+    /// Whether the age was confirmed; the age itself is not asked (L-27).
+    pub age_confirmed: bool,
     /// The honeypot was filled in: a bot.
     pub honeypot: bool,
     /// The signed form time, where the form carries one.
@@ -246,7 +254,18 @@ impl Submission {
         reader.refuse_what_is_not_asked(&given);
         let lists = reader.lists(given.get("list"));
         let interests = reader.interests(given.get("interest"));
-        let tracking_consent = reader.tracking_consent(given.get("tracking_consent"));
+        let asks = &form.setup;
+        let tracking_consent = reader.consent(
+            "tracking_consent",
+            asks.asks_tracking_consent,
+            given.get("tracking_consent"),
+        );
+        let profiling_consent = reader.consent(
+            "profiling_consent",
+            asks.asks_profiling_consent,
+            given.get("profiling_consent"),
+        );
+        let age_confirmed = asks.minimum_age.is_some() && reader.age(given.get("age_confirmed"));
         let honeypot = given
             .get("website")
             .is_some_and(|sent| sent.iter().any(|value| !value.trim().is_empty()));
@@ -263,6 +282,8 @@ impl Submission {
                 lists,
                 interests,
                 tracking_consent,
+                profiling_consent,
+                age_confirmed,
                 honeypot,
                 form_time,
             }),
@@ -303,6 +324,12 @@ impl Reader<'_> {
             "tracking_consent" if self.form.setup.asks_tracking_consent => {
                 return Some(Expected::Boolean);
             }
+            "profiling_consent" if self.form.setup.asks_profiling_consent => {
+                return Some(Expected::Boolean);
+            }
+            "age_confirmed" if self.form.setup.minimum_age.is_some() => {
+                return Some(Expected::Boolean);
+            }
             _ => {}
         }
         let asked = &self.form.setup.fields;
@@ -313,7 +340,7 @@ impl Reader<'_> {
             return Some(Expected::Texts);
         }
         Some(match self.type_of(&field.key) {
-            FieldType::Text | FieldType::Date => Expected::Text,
+            FieldType::Text | FieldType::Date | FieldType::Birthday => Expected::Text,
             FieldType::Number => Expected::Number,
             FieldType::Boolean => Expected::Boolean,
         })
@@ -364,7 +391,10 @@ impl Reader<'_> {
 
     fn type_of(&self, key: &FieldKey) -> FieldType {
         match key.as_str() {
-            "date_of_birth" => FieldType::Date,
+            "date_of_birth" => match self.form.setup.fields.iter().find(|one| one.key == *key) {
+                Some(field) if field.without_year => FieldType::Birthday,
+                _ => FieldType::Date,
+            },
             _ => self
                 .form
                 .declared
@@ -401,15 +431,24 @@ impl Reader<'_> {
             return self.form.setup.lists.clone();
         };
         let known = &self.form.setup.lists;
-        if sent
+        // Our own forms send an empty one along, so that nothing ticked is not everything (L-10).
+        let chosen: Vec<&str> = sent
             .iter()
-            .any(|value| !known.iter().any(|list| list.as_str() == value.trim()))
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+            .collect();
+        if chosen.is_empty() {
+            self.problem("list", FieldProblemCode::Missing);
+        }
+        if chosen
+            .iter()
+            .any(|value| !known.iter().any(|list| list.as_str() == *value))
         {
             self.problem("list", FieldProblemCode::Unknown);
         }
         known
             .iter()
-            .filter(|list| sent.iter().any(|value| value.trim() == list.as_str()))
+            .filter(|list| chosen.contains(&list.as_str()))
             .cloned()
             .collect()
     }
@@ -433,26 +472,42 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn tracking_consent(&mut self, sent: Option<&Vec<&str>>) -> bool {
+    /// A consent of its own: no answer is none.
+    fn consent(&mut self, name: &str, is_asked: bool, sent: Option<&Vec<&str>>) -> bool {
         let Some(sent) = sent else { return false };
-        if !self.form.setup.asks_tracking_consent {
-            self.problem("tracking_consent", FieldProblemCode::NotAsked);
+        if !is_asked {
+            self.problem(name, FieldProblemCode::NotAsked);
             return false;
         }
-        match sent.as_slice() {
-            [value] => match value.trim().to_ascii_lowercase().as_str() {
-                "1" | "true" | "on" | "yes" => true,
-                "" | "0" | "false" | "off" | "no" => false,
-                _ => {
-                    self.problem("tracking_consent", FieldProblemCode::Invalid);
-                    false
-                }
-            },
-            _ => {
-                self.problem("tracking_consent", FieldProblemCode::TooMany);
+        match ticked(sent) {
+            Ok(ticked) => ticked,
+            Err(code) => {
+                self.problem(name, code);
                 false
             }
         }
+    }
+
+    /// Without it there is no sign-up.
+    fn age(&mut self, sent: Option<&Vec<&str>>) -> bool {
+        match sent.map_or(Ok(false), |sent| ticked(sent)) {
+            Ok(true) => return true,
+            Ok(false) => self.problem("age_confirmed", FieldProblemCode::Missing),
+            Err(code) => self.problem("age_confirmed", code),
+        }
+        false
+    }
+}
+
+/// Whether a box was ticked, in the words that forms send.
+fn ticked(sent: &[&str]) -> Result<bool, FieldProblemCode> {
+    match sent {
+        [value] => match value.trim().to_ascii_lowercase().as_str() {
+            "1" | "true" | "on" | "yes" => Ok(true),
+            "" | "0" | "false" | "off" | "no" => Ok(false),
+            _ => Err(FieldProblemCode::Invalid),
+        },
+        _ => Err(FieldProblemCode::TooMany),
     }
 }
 
@@ -464,6 +519,16 @@ pub fn fits_type(field_type: FieldType, text: &PersonalText) -> bool {
         FieldType::Date => {
             text.reveal().len() == 10 && text.reveal().parse::<jiff::civil::Date>().is_ok()
         }
+        // In a leap year: the 29th of February is a birthday.
+        FieldType::Birthday => {
+            let date = format!("2000-{}", text.reveal());
+            date.len() == 10 && date.parse::<jiff::civil::Date>().is_ok()
+        }
         FieldType::Boolean => matches!(text.reveal(), "true" | "false"),
     }
+}
+
+/// The same where no setup says more: a date of birth may come without its year (T-08).
+pub fn fits_field(key: &str, field_type: FieldType, text: &PersonalText) -> bool {
+    fits_type(field_type, text) || (key == "date_of_birth" && fits_type(FieldType::Birthday, text))
 }

@@ -26,6 +26,7 @@ pub mod person;
 pub mod personal;
 pub mod plain_text;
 pub mod policy;
+pub mod privacy_notice;
 pub mod processing;
 pub mod record;
 pub mod restore;

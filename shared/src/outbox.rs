@@ -59,6 +59,11 @@ pub enum Notice {
         /// Which sign-up.
         sign_up: EventId,
     },
+    /// Asks once more, of who has not answered (O-07).
+    Reminder {
+        /// Which sign-up.
+        sign_up: EventId,
+    },
     /// Tells of a Confirmed sign-up, with a way out (O-02).
     Information {
         /// Which sign-up.
@@ -106,6 +111,15 @@ impl Outbox {
         }
     }
 
+    /// The one reminder of a sign-up, for `at`. It has the sign-up's own event, so there can be no
+    /// second one.
+    pub fn reminder(sign_up: EventId, person: PersonKey, at: Timestamp, end: Timestamp) -> Self {
+        Self {
+            retry_at: at,
+            ..Self::new(sign_up, person, Notice::Reminder { sign_up }, at, end)
+        }
+    }
+
     /// Whether an attempt may begin at `now`.
     pub fn attempt(&self, now: Timestamp) -> Attempt {
         if self.is_done() {
@@ -148,7 +162,7 @@ impl Outbox {
     pub fn held_back(&self, from: Timestamp, now: Timestamp) -> Self {
         let in_turn = from <= plus_seconds(now, ADDRESS_LIMIT.gap_seconds);
         let waits = match self.notice {
-            Notice::Confirmation { .. } => in_turn,
+            Notice::Confirmation { .. } | Notice::Reminder { .. } => in_turn,
             Notice::Information { .. } => true,
         };
         if !waits || from >= self.gone_at {

@@ -45,6 +45,9 @@ pub struct Profile {
     /// Since when opens and clicks may be tied to the person (L-23).
     #[serde(default)]
     pub tracking_since: Option<Timestamp>,
+    /// Since when contents may be chosen by what is known of the person (L-10).
+    #[serde(default)]
+    pub profiling_since: Option<Timestamp>,
     /// The language mails are written in.
     #[serde(default)]
     pub language: Language,

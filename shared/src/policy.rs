@@ -556,7 +556,7 @@ impl Store {
             Self::IdempotencyKey => &["idempotency"],
             Self::DeletionReport => &["deletion_report"],
             Self::EvidenceLedger => &["leaf", "leaf_page", "seal", "ledger_head"],
-            Self::Document => &["document"],
+            Self::Document => &["document", "notice"],
             Self::SealingKey => &["sealing_key"],
             Self::Suppression => &["suppression"],
             Self::EcgList => &["ecg_list", "ecg_chunk"],

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::crypto::sha256_hex;
+use crate::evidence::Digest;
 use crate::id::{FieldKey, InterestId, ListId, SetupId};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
@@ -32,6 +33,24 @@ impl Mode {
             Self::Double => false,
         }
     }
+
+    /// Whether a sign-up proves that the mailbox's owner agreed: a double opt-in alone (O-05).
+    pub fn suits_as_proof(self) -> bool {
+        !self.activates_at_once()
+    }
+}
+
+/// When visitors see a setup's form. What the law demands must be there in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publication {
+    /// As soon as nothing is missing.
+    #[default]
+    WhenComplete,
+    /// Now: the controller was told what is missing and has completed it.
+    Demanded,
+    /// Not yet.
+    HeldBack,
 }
 
 /// A sign-up setup.
@@ -50,6 +69,12 @@ pub struct Setup {
     pub justification: Option<String>,
     /// The lists a sign-up is for.
     pub lists: Vec<ListId>,
+    /// When visitors see it.
+    #[serde(default)]
+    pub publication: Publication,
+    /// What the address is asked for, if the form says so.
+    #[serde(default)]
+    pub email_purpose: Option<String>,
     /// What the form asks besides the address.
     #[serde(default)]
     pub fields: Vec<SetupField>,
@@ -59,21 +84,37 @@ pub struct Setup {
     /// Whether the form asks for consent to tracking, unticked (L-10).
     #[serde(default)]
     pub asks_tracking_consent: bool,
+    /// Whether the form asks for consent to profiling, unticked and apart from tracking (L-10).
+    #[serde(default)]
+    pub asks_profiling_consent: bool,
+    /// Whether the form is meant for minors too; then it asks the age (L-27).
+    #[serde(default)]
+    pub addresses_minors: bool,
+    /// The age that visitors confirm to have: 14 in Austria, 16 in Germany (Art. 8 GDPR, § 4(4)
+    /// DSG). Only that they do is kept.
+    #[serde(default)]
+    pub minimum_age: Option<u8>,
     /// The page the form stands on, as the controller registered it (S-15).
     pub form_url: String,
     /// Where visitors are sent.
     #[serde(default)]
     pub redirects: Redirects,
+    /// Hosts that they may be sent to besides the form's own (P-04).
+    #[serde(default)]
+    pub redirect_hosts: Vec<String>,
     /// The language of form, pages and mails.
     #[serde(default)]
     pub language: Language,
     /// Days until an unconfirmed sign-up expires: 1 to 14 (O-07).
     #[serde(default = "Setup::default_confirm_days")]
     pub confirm_days: u32,
+    /// Days after which who has not confirmed is reminded, once; 0 is never (O-07).
+    #[serde(default)]
+    pub reminder_days: u32,
     /// What the visitor agrees to, in the controller's words.
     #[serde(default)]
     pub consent_wording: Option<String>,
-    /// The version of the privacy notice shown.
+    /// The version of the privacy notice shown; without one it follows from the account.
     #[serde(default)]
     pub notice_version: Option<String>,
     /// Sign-ups per hour before the setup answers 429 (M-30).
@@ -109,9 +150,12 @@ pub struct SetupField {
     /// What it is asked for; demanded for the date of birth (T-08).
     #[serde(default)]
     pub purpose: Option<String>,
+    /// Of the date of birth: month and day are enough (T-08).
+    #[serde(default)]
+    pub without_year: bool,
 }
 
-/// Where visitors are sent; only to the form's own host.
+/// Where visitors are sent; only to the form's own host, and those that the setup allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redirects {
@@ -208,6 +252,8 @@ pub enum FieldType {
     Number,
     /// `YYYY-MM-DD`.
     Date,
+    /// `MM-DD` (T-08).
+    Birthday,
     /// `true` or `false`.
     Boolean,
 }
@@ -260,8 +306,12 @@ pub struct FormDefinition {
     pub lists: Vec<List>,
     /// The declared fields it asks.
     pub declared: Vec<Field>,
+    /// The interests it offers.
+    pub interests: Vec<Interest>,
     /// The controller's name.
     pub controller: String,
+    /// The version of the privacy notice that it shows.
+    pub notice_version: Digest,
 }
 
 impl FormDefinition {
@@ -306,23 +356,30 @@ impl FormDefinition {
     pub fn shown(&self) -> String {
         let setup = &self.setup;
         crate::evidence::canonical(&json!({
-            "v": 2,
+            "v": 3,
             "mode": setup.mode,
             "language": setup.language,
             "controller": self.controller,
-            "notice_version": setup.notice_version,
+            "notice_version": self.notice_version,
+            "email_purpose": setup.email_purpose,
             "fields": setup.fields.iter().map(|field| json!({
                 "key": field.key,
                 "label": self.label(&field.key),
                 "required": field.required,
                 "purpose": field.purpose,
+                "without_year": field.without_year,
             })).collect::<Vec<_>>(),
             "lists": self.lists.iter().map(|list| json!({
                 "id": list.id,
                 "name": list.name,
             })).collect::<Vec<_>>(),
-            "interests": setup.interests,
+            "interests": self.interests.iter().map(|interest| json!({
+                "id": interest.id,
+                "name": interest.name,
+            })).collect::<Vec<_>>(),
             "asks_tracking_consent": setup.asks_tracking_consent,
+            "asks_profiling_consent": setup.asks_profiling_consent,
+            "minimum_age": setup.minimum_age,
             "consent_wording": self.consent_wording(),
         }))
     }
@@ -390,5 +447,54 @@ impl Stored for Field {
 
     fn revision(&self) -> u64 {
         self.rev
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::account::{Account, MAX_EVIDENCE_YEARS};
+    use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
+    use crate::entropy::SeededEntropy;
+    use crate::id::AccountId;
+
+    /// An account with every legal element.
+    pub(crate) fn account() -> Account {
+        let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#);
+        Account {
+            id: AccountId::parse("demo").unwrap(),
+            rev: 1,
+            name: "Muster GmbH".to_owned(),
+            imprint: "Mustergasse 1, 1010 Wien".to_owned(),
+            privacy_url: "https://muster.example/datenschutz".to_owned(),
+            language: Language::De,
+            time_zone: "Europe/Vienna".to_owned(),
+            contact: "datenschutz@muster.example".to_owned(),
+            sender_domains: Vec::new(),
+            evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
+            key: AccountKeyMaterial::generate(&secrets.unwrap(), &SeededEntropy::new(1)),
+            has_address_rules: false,
+            created_at: Timestamp::UNIX_EPOCH,
+            closed_at: None,
+            gone_at: None,
+        }
+    }
+
+    /// A double opt-in to one list.
+    pub(crate) fn setup() -> Setup {
+        let wanted = json!({
+            "id": "form", "rev": 1, "name": "Form", "mode": "double", "lists": ["news"],
+            "form_url": "https://shop.example/newsletter",
+        });
+        serde_json::from_value(wanted).unwrap()
+    }
+
+    #[test]
+    fn an_earlier_setup_is_read_with_what_it_never_had() {
+        let setup = setup();
+        assert_eq!(setup.publication, Publication::WhenComplete);
+        assert_eq!((setup.reminder_days, setup.minimum_age), (0, None));
+        assert!(!setup.asks_profiling_consent && !setup.addresses_minors);
+        assert!(setup.redirect_hosts.is_empty() && setup.email_purpose.is_none());
     }
 }

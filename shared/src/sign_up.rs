@@ -74,6 +74,12 @@ pub struct SignUp {
     /// Whether tracking was agreed to, where the form asked.
     #[serde(default)]
     pub tracking_consent: Option<bool>,
+    /// Whether profiling was agreed to, where the form asked.
+    #[serde(default)]
+    pub profiling_consent: Option<bool>,
+    /// That the age was confirmed, where the form asked (L-27).
+    #[serde(default)]
+    pub age_confirmed: Option<bool>,
     /// (j) the subscriber, once there is one (O-06).
     #[serde(default)]
     pub subscriber: Option<PersonKey>,

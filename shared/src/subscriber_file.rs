@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{EmailAddress, InvalidAddress};
-use crate::form::{FieldProblemCode, FieldValue, fits_type, wire_name};
+use crate::form::{FieldProblemCode, FieldValue, fits_field, wire_name};
 use crate::id::FieldKey;
 use crate::import::SkipReason;
 use crate::personal::PersonalText;
@@ -345,7 +345,7 @@ fn read_cell(
 ) -> Result<Option<FieldValue>, FieldProblemCode> {
     let read = |text: &str| {
         let text = PersonalText::parse(text)?;
-        if text.is_empty() || fits_type(field_type, &text) {
+        if text.is_empty() || fits_field(key.as_str(), field_type, &text) {
             Ok(text)
         } else {
             Err(FieldProblemCode::Invalid)

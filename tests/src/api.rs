@@ -107,6 +107,17 @@ impl<'a> Api<'a> {
         answer
     }
 
+    /// Says of an account what the law demands before a form of it is shown to anybody.
+    pub async fn state_legal_elements(&self, account: &str) {
+        let elements = serde_json::json!({
+            "imprint": "Gasse 1, 1010 Wien",
+            "privacy_url": "https://muster.example/datenschutz",
+            "contact": "datenschutz@muster.example",
+        });
+        let path = format!("/accounts/{account}");
+        self.patch(&path, &elements).await.expect(200);
+    }
+
     /// All items of a list, page by page.
     pub async fn all(&self, path: &str) -> Vec<Value> {
         let mut items = Vec::new();

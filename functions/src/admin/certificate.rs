@@ -173,6 +173,8 @@ struct Printed<'a> {
     controller: &'a str,
     imprint: &'a str,
     rows: Vec<(&'static str, String)>,
+    /// That the mode does not suit as proof, where it does not (O-05).
+    weak: Option<&'static str>,
     fields: Vec<(String, String)>,
     wording: &'a str,
     statements: Vec<(String, String)>,
@@ -192,6 +194,7 @@ struct Words {
     not_yet: &'static str,
     not_sealed: &'static str,
     sealed: &'static str,
+    weak: &'static str,
 }
 
 const DE: Words = Words {
@@ -219,6 +222,7 @@ const DE: Words = Words {
     not_yet: "–",
     not_sealed: "noch nicht versiegelt (stündlich)",
     sealed: "versiegelt am",
+    weak: "Dieses Verfahren eignet sich nicht als Nachweis: Dass die Person hinter dem Postfach zugestimmt hat, belegt nur ein bestätigtes Double-Opt-in.",
 };
 
 const EN: Words = Words {
@@ -246,6 +250,7 @@ const EN: Words = Words {
     not_yet: "–",
     not_sealed: "not sealed yet (hourly)",
     sealed: "sealed on",
+    weak: "This mode is not suitable as proof: only a confirmed double opt-in shows that the person behind the mailbox agreed.",
 };
 
 fn page(desk: &Desk, sign_up: &SignUp, certificate: &Certificate, language: Language) -> Answer {
@@ -310,6 +315,7 @@ fn page(desk: &Desk, sign_up: &SignUp, certificate: &Certificate, language: Lang
         controller: &desk.account.name,
         imprint: &desk.account.imprint,
         rows: words.rows.into_iter().zip(values.map(plain)).collect(),
+        weak: (!sign_up.mode.suits_as_proof()).then_some(words.weak),
         fields: sign_up
             .fields
             .iter()

@@ -85,6 +85,10 @@ fn show(profile: &Profile, withdrawal: Option<&Withdrawal>) -> Value {
             "tracking_consent_since",
             json!(profile.tracking_since.map(ShownInstant)),
         ),
+        (
+            "profiling_consent_since",
+            json!(profile.profiling_since.map(ShownInstant)),
+        ),
         ("language", json!(profile.language)),
         ("customer", json!(profile.customer)),
         ("created_at", json!(ShownInstant(profile.created_at))),

@@ -13,6 +13,11 @@ use rundbrief::token::{MailOrigin, Token, TokenSealer};
 
 use crate::page::privacy_label;
 
+/// The kind of the mail that asks to confirm.
+pub(super) const CONFIRMATION: &str = "confirmation";
+/// The kind of the one that asks once more.
+pub(super) const REMINDER: &str = "reminder";
+
 /// A mail, ready for SES.
 #[derive(Debug)]
 pub(super) struct Letter {
@@ -66,20 +71,8 @@ impl Letter {
         sealer: &TokenSealer,
         public_url: &str,
     ) -> Self {
-        let token = sealer.seal(&Token::Confirm {
-            account: account.id.clone(),
-            person: sign_up.person,
-            sign_up: sign_up.event,
-        });
-        let (name, lists) = (&account.name, lists(sign_up));
-        let until = sign_up.gone_at.and_then(|at| {
-            let local = at.to_zoned_datetime(zone(&account.time_zone).ok()?);
-            Some(match sign_up.language {
-                Language::De => local.strftime("%d.%m.%Y, %H:%M").to_string(),
-                Language::En => local.strftime("%-d %B %Y, %H:%M").to_string(),
-            })
-        });
-        let until = until.unwrap_or_default();
+        let token = confirm_token(account, sign_up, sealer);
+        let (name, lists, until) = (&account.name, lists(sign_up), until(account, sign_up));
         let words = match sign_up.language {
             Language::De => Words {
                 subject: format!("Bitte bestätigen Sie Ihre Anmeldung bei {name}"),
@@ -103,7 +96,42 @@ impl Letter {
             },
         };
         let link = format!("{public_url}/confirm/{token}");
-        Self::write("confirmation", account, sign_up.language, link, words)
+        Self::write(CONFIRMATION, account, sign_up.language, link, words)
+    }
+
+    /// Asks once more, and says that it is the last time (O-07).
+    pub(super) fn reminder(
+        account: &Account,
+        sign_up: &SignUp,
+        sealer: &TokenSealer,
+        public_url: &str,
+    ) -> Self {
+        let (name, lists, until) = (&account.name, lists(sign_up), until(account, sign_up));
+        let words = match sign_up.language {
+            Language::De => Words {
+                subject: format!("Erinnerung: Ihre Anmeldung bei {name} ist noch nicht bestätigt"),
+                before: format!(
+                    "mit dieser Adresse wurde eine Anmeldung zu „{lists}“ von {name} abgeschickt und noch nicht bestätigt. Wenn Sie das waren, bestätigen Sie sie bitte:"
+                ),
+                link_label: "Anmeldung bestätigen",
+                after: format!(
+                    "Der Link gilt bis {until} Uhr. Wir erinnern Sie nur dieses eine Mal. Wenn Sie sich nicht angemeldet haben, brauchen Sie nichts zu tun: Ohne Bestätigung wird Ihre Adresse gelöscht."
+                ),
+            },
+            Language::En => Words {
+                subject: format!("Reminder: your sign-up with {name} is not confirmed yet"),
+                before: format!(
+                    "a sign-up for “{lists}” from {name} was sent with this address and is not confirmed yet. If that was you, please confirm it:"
+                ),
+                link_label: "Confirm sign-up",
+                after: format!(
+                    "The link is valid until {until}. We remind you only this once. If you did not sign up, there is nothing to do: without confirmation your address will be deleted."
+                ),
+            },
+        };
+        let token = confirm_token(account, sign_up, sealer);
+        let link = format!("{public_url}/confirm/{token}");
+        Self::write(REMINDER, account, sign_up.language, link, words)
     }
 
     /// Tells of a sign-up that is active already, with a way out (O-02).
@@ -195,6 +223,26 @@ impl Letter {
             subject: content.subject,
         }
     }
+}
+
+fn confirm_token(account: &Account, sign_up: &SignUp, sealer: &TokenSealer) -> String {
+    sealer.seal(&Token::Confirm {
+        account: account.id.clone(),
+        person: sign_up.person,
+        sign_up: sign_up.event,
+    })
+}
+
+/// When a sign-up expires, in the account's time zone.
+fn until(account: &Account, sign_up: &SignUp) -> String {
+    let until = sign_up.gone_at.and_then(|at| {
+        let local = at.to_zoned_datetime(zone(&account.time_zone).ok()?);
+        Some(match sign_up.language {
+            Language::De => local.strftime("%d.%m.%Y, %H:%M").to_string(),
+            Language::En => local.strftime("%-d %B %Y, %H:%M").to_string(),
+        })
+    });
+    until.unwrap_or_default()
 }
 
 fn lists(sign_up: &SignUp) -> String {

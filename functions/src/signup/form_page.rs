@@ -10,23 +10,28 @@ use rundbrief::page_language::Language;
 use rundbrief::setup::{FieldType, FormDefinition, Mode, SetupField, built_in_label};
 use rundbrief::token::Token;
 
-use super::{LoadedForm, load_form};
+use super::{LoadedForm, load_form, privacy_notice};
 use crate::app::App;
-use crate::page::{self, Controller, Form, FormField, Input, Page, ProblemLine, Tick};
+use crate::page::{self, Controller, Form, FormField, Input, Page, ProblemLine, Tick, TickGroup};
 use crate::problem::Problem;
 
 /// Shows the form, or the page that follows it.
 pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Response<Body> {
-    let form = match load_form(app, request, now).await {
+    let query = request.query_string_parameters_ref();
+    let spoken = query
+        .and_then(|query| query.first("lang"))
+        .and_then(|code| Language::parse(code).ok());
+    let form = match load_form(app, request, spoken, now).await {
         Ok(Some(form)) => form,
         Ok(None) => return page::problem(Problem::NOT_FOUND, Language::default(), Vec::new()),
         Err(trouble) => return page::problem(trouble.into(), Language::default(), Vec::new()),
     };
-    if request
-        .query_string_parameters_ref()
-        .is_some_and(|query| query.first("accepted").is_some())
-    {
+    if query.is_some_and(|query| query.first("accepted").is_some()) {
         return accepted(&form);
+    }
+    // The form leads to it.
+    if let Err(trouble) = privacy_notice::keep(app, &form, now).await {
+        return page::problem(trouble.into(), form.definition.setup.language, Vec::new());
     }
     shown(app, &form, &[], now).await
 }
@@ -94,50 +99,20 @@ fn accepted(form: &LoadedForm) -> Response<Body> {
 fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) -> Response<Body> {
     let definition = &form.definition;
     let language = definition.setup.language;
-    let fields = form_fields(definition, problems);
-    let mut ticks: Vec<Tick> = definition
-        .setup
-        .interests
-        .iter()
-        .map(|interest| Tick {
-            name: "interest",
-            value: interest.to_string(),
-            label: interest.to_string(),
-        })
-        .collect();
-    if definition.setup.asks_tracking_consent {
-        ticks.push(Tick {
-            name: "tracking_consent",
-            value: "true".to_owned(),
-            label: match language {
-                Language::De => "Ich bin einverstanden, dass ausgewertet wird, ob ich die E-Mails öffne und welche Links ich anklicke (freiwillig).",
-                Language::En => "I agree that it is evaluated whether I open the e-mails and which links I follow (optional).",
-            }
-            .to_owned(),
-        });
-    }
-    let (title, button) = match language {
-        Language::De => ("Anmeldung", "Anmelden"),
-        Language::En => ("Sign-up", "Sign up"),
+    let shown = Form {
+        form_time: Some(form_time),
+        leads_to: definition.setup.redirects.accepted.as_deref(),
+        ..unsent(form, problems)
     };
     let lines = problems
         .iter()
         .map(|problem| ProblemLine {
             text: problem_line(problem, definition),
-            field: fields
-                .iter()
-                .any(|field| field.name == problem.field)
-                .then(|| problem.field.clone()),
+            field: has_field(&shown, &problem.field).then(|| problem.field.clone()),
         })
         .collect();
-    let lists: Vec<&str> = definition
-        .lists
-        .iter()
-        .map(|list| list.name.as_str())
-        .collect();
     let (title, texts, status) = if problems.is_empty() {
-        let title = format!("{title}: {}", lists.join(", "));
-        (title, Vec::new(), StatusCode::OK)
+        (title(definition), Vec::new(), StatusCode::OK)
     } else {
         let (title, text) = page::to_be_mended(language);
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -148,28 +123,149 @@ fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) 
         title,
         texts,
         problems: lines,
-        form: Some(Form {
-            action: String::new(),
-            fields,
-            ticks,
-            form_time: Some(form_time),
-            wording: Some(definition.consent_wording()),
-            button,
-            leads_to: definition.setup.redirects.accepted.as_deref(),
-        }),
+        form: Some(shown),
         controller: Some(Controller::of(&form.account, language)),
     }
     .respond(status)
 }
 
+fn has_field(form: &Form<'_>, name: &str) -> bool {
+    form.fields.iter().any(|field| field.name == name)
+        || form.groups.iter().any(|group| group.name == name)
+}
+
+/// What a form is for.
+pub(crate) fn title(definition: &FormDefinition) -> String {
+    let lists: Vec<&str> = definition
+        .lists
+        .iter()
+        .map(|list| list.name.as_str())
+        .collect();
+    let language = definition.setup.language;
+    format!(
+        "{}: {}",
+        language.pick("Anmeldung", "Sign-up"),
+        lists.join(", ")
+    )
+}
+
+/// The form, wherever it stands.
+pub(crate) fn unsent<'a>(form: &LoadedForm, problems: &[FieldProblem]) -> Form<'a> {
+    let definition = &form.definition;
+    let language = definition.setup.language;
+    Form {
+        language,
+        action: String::new(),
+        fields: form_fields(definition, problems),
+        groups: tick_groups(definition, problems),
+        honeypot: true,
+        wording: Some(definition.consent_wording()),
+        notice: Some((
+            privacy_notice::path(&form.account.id, definition.notice_version),
+            language.pick(
+                "Hinweise zum Datenschutz (Art. 13 DSGVO)",
+                "Privacy notice (Art. 13 GDPR)",
+            ),
+        )),
+        spoken: form.spoken.map(Language::code),
+        button: language.pick("Anmelden", "Sign up"),
+        ..Form::default()
+    }
+}
+
+fn tick_groups(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<TickGroup> {
+    let (setup, language) = (&definition.setup, definition.setup.language);
+    let group = |name: &'static str, legend, ticks| TickGroup {
+        name,
+        legend,
+        ticks,
+        is_choice: false,
+        problem: problem_with(problems, name, language),
+    };
+    let tick = |value: &str, label: &str| Tick {
+        value: value.to_owned(),
+        label: label.to_owned(),
+        required: false,
+    };
+    let mut groups = Vec::new();
+    // One purpose is agreed to by sending the form; of several, each on its own (L-10).
+    if definition.lists.len() > 1 {
+        let lists = definition.lists.iter();
+        let ticks = lists.map(|list| tick(list.id.as_str(), &list.name));
+        groups.push(TickGroup {
+            is_choice: true,
+            ..group("list", list_label(language), ticks.collect())
+        });
+    }
+    if !definition.interests.is_empty() {
+        let interests = definition.interests.iter();
+        let ticks = interests.map(|one| tick(one.id.as_str(), &one.name));
+        let legend = language.pick("Interessen (freiwillig)", "Interests (optional)");
+        groups.push(group("interest", legend, ticks.collect()));
+    }
+    let consents = [
+        (
+            setup.asks_tracking_consent,
+            "tracking_consent",
+            language.pick("Auswertung", "Evaluation"),
+            language.pick(
+                "Ich bin einverstanden, dass ausgewertet wird, ob ich die E-Mails öffne und welche Links ich anklicke (freiwillig).",
+                "I agree that it is evaluated whether I open the e-mails and which links I follow (optional).",
+            ),
+        ),
+        (
+            setup.asks_profiling_consent,
+            "profiling_consent",
+            language.pick("Persönliche Inhalte", "Personal contents"),
+            language.pick(
+                "Ich bin einverstanden, dass Inhalte nach meinen Angaben und meinem Verhalten für mich ausgewählt werden (Profiling, freiwillig).",
+                "I agree that contents are chosen for me by my details and my behaviour (profiling, optional).",
+            ),
+        ),
+    ];
+    for (is_asked, name, legend, label) in consents {
+        if is_asked {
+            groups.push(group(name, legend, vec![tick("true", label)]));
+        }
+    }
+    if let Some(age) = setup.minimum_age {
+        let label = match language {
+            Language::De => format!("Ich bin mindestens {age} Jahre alt."),
+            Language::En => format!("I am {age} years old or older."),
+        };
+        let ticks = vec![Tick {
+            required: true,
+            ..tick("true", &label)
+        }];
+        groups.push(group("age_confirmed", age_label(language), ticks));
+    }
+    groups
+}
+
+fn list_label(language: Language) -> &'static str {
+    language.pick(
+        "Was möchten Sie erhalten?",
+        "What would you like to receive?",
+    )
+}
+
+fn age_label(language: Language) -> &'static str {
+    language.pick("Alter", "Age")
+}
+
+fn problem_with(problems: &[FieldProblem], name: &str, language: Language) -> Option<String> {
+    problems
+        .iter()
+        .find(|problem| problem.field == name)
+        .map(|problem| problem_text(problem, language).to_owned())
+}
+
 fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<FormField> {
     let language = definition.setup.language;
-    let problem_with = |name: &str| {
-        problems
-            .iter()
-            .find(|problem| problem.field == name)
-            .map(|problem| problem_text(problem, language).to_owned())
-    };
+    let problem_with = |name: &str| problem_with(problems, name, language);
+    // The address stands first and has its hint to itself.
+    let email_purpose = definition.setup.email_purpose.clone();
+    let mut hint = usize::from(email_purpose.is_some());
     let mut fields = vec![FormField {
         name: "email".to_owned(),
         label: built_in_label("email", language)
@@ -178,12 +274,11 @@ fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Fo
         input: Input::Typed("email"),
         autocomplete: Some("email"),
         required: true,
-        hint: None,
-        hint_text: None,
+        hint: email_purpose.as_ref().map(|_| 0),
+        hint_text: email_purpose,
         problem: problem_with("email"),
     }];
     let asked = &definition.setup.fields;
-    let mut hint = 0;
     for (index, field) in asked.iter().enumerate() {
         let name = wire_name(field.key.as_str());
         // Neighbours that are asked for the same share one hint, below the last of them.
@@ -191,7 +286,7 @@ fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Fo
             .get(index + 1)
             .is_none_or(|next| next.purpose != field.purpose);
         fields.push(FormField {
-            label: definition.label(&field.key),
+            label: definition.label(&field.key) + format_hint(field, definition),
             input: input(field, definition),
             autocomplete: autocomplete(field.key.as_str()),
             required: field.required,
@@ -226,6 +321,7 @@ fn input(field: &SetupField, definition: &FormDefinition) -> Input {
                 Language::En => vec![("", none), ("Ms", "Ms"), ("Mr", "Mr"), ("Mx", "Mx")],
             });
         }
+        "date_of_birth" if field.without_year => return Input::Typed("text"),
         "date_of_birth" => return Input::Typed("date"),
         _ => {}
     }
@@ -243,7 +339,19 @@ fn input(field: &SetupField, definition: &FormDefinition) -> Input {
             };
             Input::Chosen(vec![("", none), ("true", yes), ("false", no)])
         }
-        Some(FieldType::Text) | None => Input::Typed("text"),
+        Some(FieldType::Text | FieldType::Birthday) | None => Input::Typed("text"),
+    }
+}
+
+/// How a birthday is written: browsers have no input for it.
+fn format_hint(field: &SetupField, definition: &FormDefinition) -> &'static str {
+    let mut declared = definition.declared.iter();
+    let is_birthday = field.without_year
+        || declared.any(|one| one.key == field.key && one.field_type == FieldType::Birthday);
+    match (is_birthday, definition.setup.language) {
+        (false, _) => "",
+        (true, Language::De) => " (MM-TT)",
+        (true, Language::En) => " (MM-DD)",
     }
 }
 
@@ -266,7 +374,13 @@ fn problem_line(problem: &FieldProblem, definition: &FormDefinition) -> String {
     let language = definition.setup.language;
     let field = problem.field.as_str();
     let key = field.strip_prefix("field.").unwrap_or(field);
+    let of_a_group = match key {
+        "list" => Some(list_label(language)),
+        "age_confirmed" => Some(age_label(language)),
+        _ => None,
+    };
     let label = built_in_label(key, language)
+        .or(of_a_group)
         .map(str::to_owned)
         .or_else(|| FieldKey::parse(key).ok().map(|key| definition.label(&key)))
         .unwrap_or_else(|| field.to_owned());

@@ -170,6 +170,7 @@ mod tests {
             provenance: Vec::new(),
             interests: Vec::new(),
             tracking_since: None,
+            profiling_since: None,
             language: Language::De,
             customer,
             created_at: at("2027-01-01T00:00:00Z"),

@@ -21,6 +21,7 @@ fn field(key: &str) -> SetupField {
         key: FieldKey::parse(key).unwrap(),
         required: key == "last_name",
         purpose: None,
+        without_year: false,
     }
 }
 
@@ -49,11 +50,18 @@ fn form() -> FormDefinition {
             lists: vec!["news".to_owned().try_into().unwrap()],
             fields: keys.map(field).to_vec(),
             interests: vec!["hats".to_owned().try_into().unwrap()],
+            publication: crate::setup::Publication::default(),
+            email_purpose: None,
             asks_tracking_consent: true,
+            asks_profiling_consent: false,
+            addresses_minors: false,
+            minimum_age: None,
             form_url: String::new(),
             redirects: Redirects::default(),
+            redirect_hosts: Vec::new(),
             language: Language::De,
             confirm_days: Setup::DEFAULT_CONFIRM_DAYS,
+            reminder_days: 0,
             consent_wording: None,
             notice_version: None,
             hourly_budget: Setup::DEFAULT_HOURLY_BUDGET,
@@ -71,7 +79,9 @@ fn form() -> FormDefinition {
                 field_type,
             })
             .to_vec(),
+        interests: Vec::new(),
         controller: "Muster".to_owned(),
+        notice_version: crate::evidence::Digest::of(&[]),
     }
 }
 

@@ -164,6 +164,7 @@ fn new_profile(person: &Person, row: &ImportRow, import: &Import, language: Lang
         provenance: Vec::new(),
         interests: Vec::new(),
         tracking_since: None,
+        profiling_since: None,
         language,
         customer: false,
         created_at: import.created_at,

@@ -107,6 +107,7 @@ fn subscriber(address: &str, change: impl FnOnce(&mut Person)) -> Person {
         provenance: vec![said("old", "news", true)],
         interests: Vec::new(),
         tracking_since: None,
+        profiling_since: None,
         language: Language::De,
         customer: false,
         created_at: since,

@@ -393,6 +393,7 @@ async fn two_accounts_have_archives_of_their_own() {
     let made = made.expect(201).json();
     let other = made["id"].as_str().expect("an id");
     let api = world.api_with_key(made["key"].as_str().expect("a key"));
+    api.state_legal_elements(other).await;
     let list = api
         .post(
             &format!("/accounts/{other}/lists"),

@@ -89,6 +89,7 @@ impl Controller {
                 provenance: Vec::new(),
                 interests: Vec::new(),
                 tracking_since: None,
+                profiling_since: None,
                 language: Language::De,
                 customer: false,
                 created_at: since,

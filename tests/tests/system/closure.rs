@@ -33,6 +33,7 @@ async fn shop(world: &World) -> String {
     let changed = world.platform_api().patch(BASE, &known).await;
     changed.expect(200);
     let api = world.api_with_key(&key);
+    api.state_legal_elements(SHOP).await;
     for (collection, body) in [
         ("lists", json!({"id": "news", "name": "Neues"})),
         (

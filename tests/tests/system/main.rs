@@ -26,6 +26,7 @@ mod record;
 mod restore;
 mod retention;
 mod rights;
+mod setups;
 mod sign_up;
 mod suppression;
 mod template;

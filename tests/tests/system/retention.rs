@@ -126,6 +126,7 @@ async fn eight_days_later_nothing_is_left_of_who_never_confirmed() {
     let made = made.expect(201).json();
     let account = made["id"].as_str().expect("an id").to_owned();
     let api = world.api_with_key(made["key"].as_str().expect("a key"));
+    api.state_legal_elements(&account).await;
     let list = api
         .post(
             &format!("/accounts/{account}/lists"),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rundbrief::account::Scope;
 use rundbrief::address::EmailAddress;
 use rundbrief::consent::mark_customer;
-use rundbrief::form::{FieldValue, fits_type};
+use rundbrief::form::{FieldValue, fits_field};
 use rundbrief::id::FieldKey;
 use rundbrief::personal::{InvalidText, PersonalText};
 use rundbrief::record::{Expect, Record, Transaction};
@@ -26,12 +26,13 @@ use crate::store::WriteError;
 const MAX_VALUES: usize = 50;
 
 /// What answers show and this request does not change.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
     "state",
     "lists",
     "interests",
     "tracking_consent_since",
+    "profiling_consent_since",
     "language",
     "created_at",
     "ended_on",
@@ -119,7 +120,7 @@ impl Patch {
                     "date_of_birth" => FieldType::Date,
                     _ => FieldType::Text,
                 };
-                let given = body.given(name, |value| one(value, field_type));
+                let given = body.given(name, |value| one(value, name, field_type));
                 patch.set(key, given);
             }
         }
@@ -130,7 +131,7 @@ impl Patch {
             };
             match value {
                 Value::Null => patch.set(field.key.clone(), Some(None)),
-                value => match declared_value(value, field.field_type) {
+                value => match declared_value(value, field) {
                     Ok(value) => patch.set(field.key.clone(), Some(Some(value))),
                     Err(code) => body.problem(&format!("fields.{}", field.key), code),
                 },
@@ -152,11 +153,11 @@ impl Patch {
 }
 
 /// Text as it is kept; an empty one takes the value away.
-fn one(value: Value, field_type: FieldType) -> Result<Option<FieldValue>, Code> {
+fn one(value: Value, key: &str, field_type: FieldType) -> Result<Option<FieldValue>, Code> {
     let text = text(&string(value)?)?;
     if text.is_empty() {
         Ok(None)
-    } else if fits_type(field_type, &text) {
+    } else if fits_field(key, field_type, &text) {
         Ok(Some(FieldValue::One(text)))
     } else {
         Err("invalid")
@@ -176,14 +177,14 @@ fn many(value: &Value) -> Result<Option<FieldValue>, Code> {
     Ok((!texts.is_empty()).then_some(FieldValue::Many(texts)))
 }
 
-fn declared_value(value: Value, field_type: FieldType) -> Result<Option<FieldValue>, Code> {
+fn declared_value(value: Value, field: &Field) -> Result<Option<FieldValue>, Code> {
     // Numbers and booleans may come as such; they are kept as text.
-    let value = match (field_type, &value) {
+    let value = match (field.field_type, &value) {
         (FieldType::Number, Value::Number(number)) => Value::String(number.to_string()),
         (FieldType::Boolean, Value::Bool(flag)) => Value::String(flag.to_string()),
         _ => value,
     };
-    one(value, field_type)
+    one(value, field.key.as_str(), field.field_type)
 }
 
 fn text(text: &str) -> Result<PersonalText, Code> {

@@ -202,6 +202,7 @@ impl World {
             provenance: Vec::new(),
             interests: Vec::new(),
             tracking_since: tracked.then_some(since),
+            profiling_since: None,
             language: Language::De,
             customer: false,
             created_at: since,

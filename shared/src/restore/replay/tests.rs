@@ -39,6 +39,7 @@ fn profile(since: Timestamp) -> Profile {
         provenance: Vec::new(),
         interests: Vec::new(),
         tracking_since: None,
+        profiling_since: None,
         language: Language::De,
         customer: false,
         created_at: since,

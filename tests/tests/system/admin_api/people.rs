@@ -36,6 +36,7 @@ async fn evidence_has_every_field_before_and_after_the_confirmation() {
         "form_version",
         "consent_wording",
         "signed_up_at",
+        "notice_version",
     ] {
         assert!(pending[known].is_string(), "{known}");
     }
@@ -43,7 +44,6 @@ async fn evidence_has_every_field_before_and_after_the_confirmation() {
         "confirm_ip",
         "confirmed_at",
         "subscriber",
-        "notice_version",
         "form_url_claimed",
     ] {
         assert_eq!(pending.get(unknown), Some(&Value::Null), "{unknown}");
