@@ -3,6 +3,8 @@
 //! Reads and shows; who may ask is the caller's part. A new store does not compile until it has
 //! said here what is exported of it.
 
+pub(crate) mod answer;
+
 use jiff::Timestamp;
 use rundbrief::campaign::Limits;
 use rundbrief::campaign::arc::Arc;

@@ -214,6 +214,7 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
         "send" => crate::send::handle(app, event).await,
         "signup" => crate::signup::handle(app, event).await,
         "unsubscribe" => crate::unsubscribe::handle(app, event).await,
+        "preferences" => crate::preferences::handle(app, event).await,
         _ => Err(Failure::UnknownFunction),
     }
 }

@@ -17,7 +17,7 @@ use rundbrief::account::Account;
 use rundbrief::address::EmailAddress;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::evidence::{Entry, Statement};
-use rundbrief::guard::ADDRESS_LIMIT;
+use rundbrief::guard::{ADDRESS_LIMIT, PROOF_LIMIT};
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
@@ -72,21 +72,34 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     }
 
     let composed = Box::pin(compose(app, &account, &scope, &leased, now)).await?;
-    let Some((sign_up, letter)) = composed else {
+    let Some(promised) = composed else {
         return finish(app, &scope, &leased, leased.given_up(now), now).await;
     };
     // Counted here and not where people sign up: so every sign-up does the same work, and what is
     // limited is what is sent (M-28, M-30).
-    let address = app.keys().await?.guard.address(&sign_up.email);
+    let address = app.keys().await?.guard.address(&promised.recipient);
+    let limit = match leased.notice {
+        Notice::MailboxProof => &PROOF_LIMIT,
+        Notice::Confirmation { .. } | Notice::Reminder { .. } | Notice::Information { .. } => {
+            &ADDRESS_LIMIT
+        }
+    };
     let counted = app
         .store
-        .count_once(&ADDRESS_LIMIT, &address, leased.event, now)
+        .count_once(limit, &address, leased.event, now)
         .await?;
     if let GuardAnswer::NotBefore(from) = counted {
         return finish(app, &scope, &leased, leased.held_back(from, now), now).await;
     }
-    match hand_over(app, &account, &sign_up.email, &letter).await {
-        Ok(message_id) => mailed(app, &scope, &leased, &sign_up, &letter, message_id).await,
+    let letter = &promised.letter;
+    match hand_over(app, &account, &promised.recipient, letter).await {
+        Ok(message_id) => match &promised.sign_up {
+            Some(sign_up) => mailed(app, &scope, &leased, sign_up, letter, message_id).await,
+            None => {
+                let now = app.now();
+                finish(app, &scope, &leased, leased.mailed(now), now).await
+            }
+        },
         Err(Handover::Refused) => {
             // Trying the same again at once would be refused again; the due index brings it back.
             finish(app, &scope, &leased, leased.released(), now).await
@@ -170,6 +183,14 @@ async fn mailed(
     Err(Trouble::Contended)
 }
 
+/// A mail that a record promises.
+struct Promised {
+    recipient: EmailAddress,
+    letter: Letter,
+    /// Whose evidence it is a part of.
+    sign_up: Option<SignUp>,
+}
+
 /// The mail that a record promises; `None` when its cause is void by now.
 async fn compose(
     app: &App,
@@ -177,19 +198,32 @@ async fn compose(
     scope: &AccountScope,
     outbox: &Outbox,
     now: Timestamp,
-) -> Result<Option<(SignUp, Letter)>, Trouble> {
-    let (Notice::Confirmation { sign_up: event }
-    | Notice::Reminder { sign_up: event }
-    | Notice::Information { sign_up: event }) = &outbox.notice;
+) -> Result<Option<Promised>, Trouble> {
+    let sealer = &app.keys().await?.sealer;
+    let public_url = app.settings.public_url()?;
+    let person = app.store.person(scope, outbox.person, now).await?;
+    let event = match &outbox.notice {
+        Notice::Confirmation { sign_up }
+        | Notice::Reminder { sign_up }
+        | Notice::Information { sign_up } => sign_up,
+        Notice::MailboxProof => {
+            let Some(profile) = &person.profile else {
+                return Ok(None);
+            };
+            let links = (sealer, public_url);
+            return Ok(Some(Promised {
+                recipient: profile.address.clone(),
+                letter: Letter::mailbox_proof(account, profile, links, now),
+                sign_up: None,
+            }));
+        }
+    };
     let key = scope.record(outbox.person, SignUp::RECORD, *event);
     let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else {
         return Ok(None);
     };
-    let sealer = &app.keys().await?.sealer;
-    let public_url = app.settings.public_url()?;
     let letter = match outbox.notice {
         Notice::Confirmation { .. } => {
-            let person = app.store.person(scope, outbox.person, now).await?;
             let waits = sign_up.state == SignUpState::Pending
                 && rundbrief::consent::confirmable(&person, Some(&sign_up)).is_ok();
             if !waits {
@@ -203,9 +237,8 @@ async fn compose(
             }
             Letter::reminder(account, &sign_up, sealer, public_url)
         }
-        Notice::Information { .. } => {
+        Notice::Information { .. } | Notice::MailboxProof => {
             // It may have waited: who left meanwhile knows.
-            let person = app.store.person(scope, outbox.person, now).await?;
             let on = person.active_lists();
             let told = sign_up.lists.iter().any(|list| on.contains(&list.id));
             if !told || person.is_restricted() {
@@ -214,7 +247,11 @@ async fn compose(
             Letter::information(account, &sign_up, sealer, public_url)
         }
     };
-    Ok(Some((sign_up, letter)))
+    Ok(Some(Promised {
+        recipient: sign_up.email.clone(),
+        letter,
+        sign_up: Some(sign_up),
+    }))
 }
 
 /// Whether the person is reminded of this sign-up: it still waits, its first mail went out, no

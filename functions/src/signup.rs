@@ -88,7 +88,10 @@ fn nowhere(request: &Request, as_json: bool) -> Response<Body> {
     let path = request.uri().path();
     if as_json || path.starts_with("/api/") {
         Problem::NOT_FOUND.json()
-    } else if path.starts_with("/confirm") || path.starts_with("/unsubscribe") {
+    } else if ["/confirm", "/unsubscribe", "/preferences"]
+        .iter()
+        .any(|link| path.starts_with(link))
+    {
         page::unknown_link()
     } else {
         page::problem(Problem::NOT_FOUND, Language::default(), Vec::new())

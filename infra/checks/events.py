@@ -24,6 +24,7 @@ ROUTES = {
     ("SignupFunction", "ANY", DEFAULT_ROUTE),
     ("ConfirmFunction", "ANY", "/confirm/{token}"),
     ("UnsubscribeFunction", "ANY", "/unsubscribe/{token}"),
+    ("PreferencesFunction", "ANY", "/preferences/{token}"),
     ("AdminFunction", "ANY", "/api/v1/{proxy+}"),
 }
 # function -> (queue, largest batch): a message per call where one is a long piece of work.

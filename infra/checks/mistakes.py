@@ -129,6 +129,12 @@ def admin_seals(draft):
     draft.allow("Admin", "secretsmanager:GetSecretValue", {"Ref": "SealingSecret"})
 
 
+@mistake("only_retention_may_delete_in_bulk")
+def preferences_deletes_anything(draft):
+    """preferences deletes anything"""
+    draft.allow("Preferences", "dynamodb:DeleteItem", arn("MainTable"))
+
+
 @mistake("only_restore_may_write_archives_back")
 def import_reads_archives(draft):
     """import reads archives"""

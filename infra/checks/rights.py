@@ -28,7 +28,8 @@ MAY_MAIL = {"NoticeFunction", "SendFunction"}
 # Deleting in bulk, and archives by version.
 MAY_PURGE = {"RetentionFunction"}
 # One configuration item at a time.
-MAY_DELETE_AN_ITEM = {"AdminFunction", "RetentionFunction"}
+MAY_DELETE_AN_ITEM = {"AdminFunction", "PreferencesFunction", "RetentionFunction"}
+PROFILES_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "A#*#P#?"}}
 MAY_READ_ARCHIVES = {"AdminFunction", "BackupFunction", "RestoreFunction", "RetentionFunction"}
 PURGES = {
     "dynamodb:BatchWriteItem", "dynamodb:PartiQLDelete", "s3:DeleteObject", "s3:DeleteObjectVersion",
@@ -102,6 +103,16 @@ def only_notice_and_send_may_mail(template):
                 yield f"{function}: {action}"
 
 
+def conditions_of(template, role, action):
+    """The conditions under which a role may do this."""
+    policy = template.source["Resources"][role]["Properties"]["Policies"][0]
+    return [
+        statement.get("Condition")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+    ]
+
+
 @assertion
 def only_retention_may_delete_in_bulk(template):
     for function, actions, resources in template.statements():
@@ -113,6 +124,10 @@ def only_retention_may_delete_in_bulk(template):
                 yield f"{function}: {action}"
             if action == "dynamodb:DeleteItem" and function not in MAY_DELETE_AN_ITEM:
                 yield f"{function}: {action}"
+            # A person who erases themselves: their profile goes, all else is `retention`'s.
+            if action == "dynamodb:DeleteItem" and function == "PreferencesFunction":
+                if conditions_of(template, "PreferencesRole", action) != [PROFILES_ONLY]:
+                    yield f"{function}: {action} on more than profiles"
             if action in NEVER:
                 yield f"{function}: {action}"
 

@@ -5,6 +5,8 @@
 
 mod barring;
 mod controller;
+mod objection;
+mod rectification;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -27,7 +29,9 @@ use crate::time::{day_in, plus_days, plus_seconds, to_millisecond};
 use crate::web_address::ClaimedAddress;
 
 pub use self::barring::{Barred, bar};
-pub use self::controller::{HasEnded, end, ended, mark_customer, restrict};
+pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
+pub use self::objection::object;
+pub use self::rectification::{Rectified, changeable, rectify};
 
 /// Where a form post came from.
 #[derive(Debug, Clone)]
@@ -172,7 +176,7 @@ pub fn sign_up(
                 }
                 end
             }
-            Notice::Reminder { .. } | Notice::Information { .. } => {
+            Notice::Reminder { .. } | Notice::Information { .. } | Notice::MailboxProof => {
                 plus_days(now, INFORMATION_DAYS)
             }
         };

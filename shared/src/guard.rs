@@ -38,6 +38,15 @@ pub const ADDRESS_LIMIT: SlidingLimit = SlidingLimit {
     gap_seconds: 600,
 };
 
+/// Links to a person's data that an account mails to them: 5 in 24 hours, a minute apart
+/// (engineering). A limit of its own: nobody's sign-ups keep a person from their rights.
+pub const PROOF_LIMIT: SlidingLimit = SlidingLimit {
+    kind: "proof",
+    count: 5,
+    window_seconds: 86_400,
+    gap_seconds: 60,
+};
+
 impl SlidingLimit {
     /// The newest instant the oldest event may have.
     pub fn oldest_before(&self, now: Timestamp) -> Timestamp {

@@ -69,6 +69,8 @@ pub enum Notice {
         /// Which sign-up.
         sign_up: EventId,
     },
+    /// A link to the person's data, asked for on the preference page (P-06).
+    MailboxProof,
 }
 
 /// What to do with an outbox record.
@@ -162,7 +164,8 @@ impl Outbox {
     pub fn held_back(&self, from: Timestamp, now: Timestamp) -> Self {
         let in_turn = from <= plus_seconds(now, ADDRESS_LIMIT.gap_seconds);
         let waits = match self.notice {
-            Notice::Confirmation { .. } | Notice::Reminder { .. } => in_turn,
+            // Who asked for the link waits for it now, or has gone.
+            Notice::Confirmation { .. } | Notice::Reminder { .. } | Notice::MailboxProof => in_turn,
             Notice::Information { .. } => true,
         };
         if !waits || from >= self.gone_at {

@@ -41,6 +41,16 @@ pub enum Token {
         /// Where the link stood.
         origin: MailOrigin,
     },
+    /// Opens a person's data: it was just mailed to their mailbox, and whoever has it reads that
+    /// mailbox (P-06). Dead [`MAILBOX_PROOF_MINUTES`] later.
+    MailboxProof {
+        /// The account.
+        account: AccountId,
+        /// Whose data.
+        person: PersonKey,
+        /// When it was mailed, to the millisecond.
+        mailed_at: Timestamp,
+    },
     /// The time at which a form was shown (fill time and nonce, M-31).
     FormTime {
         /// The account.
@@ -53,6 +63,10 @@ pub enum Token {
         nonce: EventId,
     },
 }
+
+/// How long a mailbox proof is fresh (engineering): as long as somebody may need to find the mail and
+/// to read what it opens.
+pub const MAILBOX_PROOF_MINUTES: i64 = 60;
 
 /// The mail that a link stood in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +220,16 @@ impl Token {
                     .bytes(&shown_at.as_millisecond().to_be_bytes())
                     .bytes(&nonce.to_bytes());
             }
+            Self::MailboxProof {
+                account,
+                person,
+                mailed_at,
+            } => {
+                out.byte(6)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .bytes(&mailed_at.as_millisecond().to_be_bytes());
+            }
         }
         out.0
     }
@@ -227,6 +251,11 @@ impl Token {
                 account: from.account()?,
                 person: from.person()?,
                 origin: from.origin()?,
+            },
+            6 => Self::MailboxProof {
+                account: from.account()?,
+                person: from.person()?,
+                mailed_at: Timestamp::from_millisecond(i64::from_be_bytes(from.array()?)).ok()?,
             },
             4 => Self::FormTime {
                 account: from.account()?,

@@ -4,7 +4,6 @@
 
 use axum::Router;
 use axum::routing::get;
-use jiff::Timestamp;
 use rundbrief::processing::{Operator, SubProcessor};
 use rundbrief::record::Expect;
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use super::processing::{
     MAX_LINE_CHARACTERS, appointment, office, show_appointment, show_contact, show_staff, staff,
 };
 use super::resource::ATTEMPTS;
-use crate::app::{App, Trouble};
+use crate::record_of_processing::operator;
 use crate::store::WriteError;
 
 /// Sub-processors at most (engineering).
@@ -24,11 +23,6 @@ const MAX_SUB_PROCESSORS: usize = 50;
 
 pub(super) fn routes() -> Router {
     Router::new().route("/operator", get(read).put(replace))
-}
-
-/// What the operator has stated.
-pub(super) async fn current(app: &App, now: Timestamp) -> Result<Option<Operator>, Trouble> {
-    app.store.get(&Operator::place(), now).await
 }
 
 fn show(operator: &Operator) -> Value {
@@ -72,9 +66,9 @@ fn take(body: &mut Object, rev: u64) -> Operator {
 }
 
 async fn read(PlatformAccess(context): PlatformAccess) -> Answer {
-    let operator = current(&context.app, context.now).await?;
-    let operator = operator.unwrap_or_default();
-    Ok(found_at(&etag(operator.rev), &show(&operator)))
+    let known = operator(&context.app, context.now).await?;
+    let known = known.unwrap_or_default();
+    Ok(found_at(&etag(known.rev), &show(&known)))
 }
 
 async fn replace(
@@ -84,16 +78,16 @@ async fn replace(
 ) -> Answer {
     let Context { app, now, .. } = context;
     for _ in 0..ATTEMPTS {
-        let before = current(&app, now).await?;
+        let before = operator(&app, now).await?;
         let revision = before.as_ref().map_or(0, |before| before.rev);
         if_match(&headers, &etag(revision))?;
         let mut body = sent.object(MAX_BODY_OCTETS)?;
-        let operator = take(&mut body, revision + 1);
-        let operator = body.finish(Some(operator))?;
+        let stated = take(&mut body, revision + 1);
+        let stated = body.finish(Some(stated))?;
         let expect = Expect::unchanged(before.as_ref());
         let place = Operator::place();
-        match app.store.put_at(&place, &operator, expect, now).await {
-            Ok(()) => return Ok(found_at(&etag(operator.rev), &show(&operator))),
+        match app.store.put_at(&place, &stated, expect, now).await {
+            Ok(()) => return Ok(found_at(&etag(stated.rev), &show(&stated))),
             Err(WriteError::Conflict) => {}
             Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
         }

@@ -2,8 +2,6 @@
 //!
 //! Gathers and renders; what stands in the record is `rundbrief::processing`'s part.
 
-use std::sync::LazyLock;
-
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
@@ -11,23 +9,14 @@ use axum::routing::get;
 use lambda_http::http::{HeaderValue, Uri, header};
 use rundbrief::account::Scope;
 use rundbrief::page_language::Language;
-use rundbrief::processing::{
-    Basis, ControllerRecord, Document, Dpia, InfrastructureFacts, Role, record_of_processing,
-};
+use rundbrief::processing::{Document, Role};
 use serde_json::json;
 
-use super::access::{Access, Desk};
+use super::access::Access;
 use super::answer::{Answer, Refused, found};
 use super::listing::Parameters;
-use super::operator;
-use super::setup::{all, declared_fields, setups};
 use crate::problem::Problem;
-
-/// What `infra/template.yaml` deploys; the `facts` program writes it.
-static FACTS: LazyLock<Option<InfrastructureFacts>> = LazyLock::new(|| {
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/facts.json"));
-    InfrastructureFacts::parse(text).ok()
-});
+use crate::record_of_processing::document;
 
 pub(super) fn routes() -> Router {
     Router::new().route("/accounts/{account}/record", get(read))
@@ -103,7 +92,15 @@ async fn read(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
     let wanted = Wanted::of(&uri)?;
     // Six reads: too large for the stack of every request.
-    let document = Box::pin(document(&desk, &wanted)).await?;
+    let of = (&desk.account, &desk.scope);
+    let document = Box::pin(document(
+        &desk.app,
+        of,
+        wanted.language,
+        wanted.role,
+        desk.now,
+    ))
+    .await?;
     if wanted.strict && !document.complete {
         // S-02: an incomplete record is no record; the flags say where.
         let missing = document.missing.into_iter();
@@ -122,47 +119,6 @@ async fn read(access: Access, uri: Uri) -> Answer {
         Format::Markdown => text("text/markdown; charset=utf-8", document.markdown()),
         Format::Json => found(&json!(document)),
     })
-}
-
-/// The controller's record, complete or not.
-pub(super) async fn in_language(desk: &Desk, language: Language) -> Result<Document, Refused> {
-    let wanted = Wanted {
-        language,
-        format: Format::Json,
-        role: Role::Controller,
-        strict: false,
-    };
-    Box::pin(document(desk, &wanted)).await
-}
-
-async fn document(desk: &Desk, wanted: &Wanted) -> Result<Document, Refused> {
-    let facts = FACTS.as_ref().ok_or(Problem::INTERNAL)?;
-    let store = &desk.app.store;
-    let (controller_key, dpia_key) = (
-        ControllerRecord::place(&desk.scope),
-        Dpia::place(&desk.scope),
-    );
-    let (controller, dpia, operator) = futures::try_join!(
-        store.get::<ControllerRecord>(&controller_key, desk.now),
-        store.get::<Dpia>(&dpia_key, desk.now),
-        operator::current(&desk.app, desk.now),
-    )?;
-    let (setups, lists, fields) =
-        futures::try_join!(setups(desk), all(desk), declared_fields(desk))?;
-    let basis = Basis {
-        account: &desk.account,
-        controller: &controller.unwrap_or_default(),
-        operator: &operator.unwrap_or_default(),
-        dpia: dpia.as_ref(),
-        facts,
-        region: &desk.app.settings.region,
-        setups: &setups,
-        lists: &lists,
-        fields: &fields,
-        language: wanted.language,
-        made_at: desk.now,
-    };
-    Ok(record_of_processing(&basis, wanted.role))
 }
 
 fn text(content_type: &'static str, text: String) -> Response {
@@ -194,15 +150,5 @@ struct RecordPage<'a> {
 impl RecordPage<'_> {
     fn say(&self, de: &'static str, en: &'static str) -> &'static str {
         self.document.language.pick(de, en)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_facts_that_were_compiled_in_can_be_read() {
-        assert!(FACTS.is_some());
     }
 }

@@ -49,6 +49,11 @@ pub(super) fn routes() -> Router {
             post(relationship::unsubscribe),
         )
         .route(&format!("{one}/restrict"), post(relationship::restrict))
+        .route(
+            &format!("{one}/lift-restriction"),
+            post(relationship::lift_restriction),
+        )
+        .route(&format!("{one}/object"), post(relationship::object))
         .route(&format!("{one}/end-relationship"), post(relationship::end))
 }
 

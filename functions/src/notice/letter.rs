@@ -4,12 +4,14 @@
 //! visitor typed is in them (P-05).
 
 use askama::Template;
+use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::evidence::Digest;
 use rundbrief::page_language::Language;
+use rundbrief::person::Profile;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::zone;
-use rundbrief::token::{MailOrigin, Token, TokenSealer};
+use rundbrief::token::{MAILBOX_PROOF_MINUTES, MailOrigin, Token, TokenSealer};
 
 use crate::page::privacy_label;
 
@@ -168,6 +170,46 @@ impl Letter {
         };
         let link = format!("{public_url}/unsubscribe/{token}");
         Self::write("information", account, sign_up.language, link, words)
+    }
+
+    /// Brings the link that opens a person's data, fresh from now on (P-06).
+    pub(super) fn mailbox_proof(
+        account: &Account,
+        profile: &Profile,
+        (sealer, public_url): (&TokenSealer, &str),
+        now: Timestamp,
+    ) -> Self {
+        let token = sealer.seal(&Token::MailboxProof {
+            account: account.id.clone(),
+            person: profile.person,
+            mailed_at: now,
+        });
+        let name = &account.name;
+        let minutes = MAILBOX_PROOF_MINUTES;
+        let words = match profile.language {
+            Language::De => Words {
+                subject: format!("Ihr Link zu Ihren Daten bei {name}"),
+                before: format!(
+                    "für diese Adresse wurde ein Link zu den Daten angefordert, die {name} speichert. Mit ihm können Sie sie sehen, berichtigen, mitnehmen und löschen:"
+                ),
+                link_label: "Zu meinen Daten",
+                after: format!(
+                    "Der Link gilt {minutes} Minuten. Geben Sie diese E-Mail nicht weiter. Wenn Sie den Link nicht angefordert haben, brauchen Sie nichts zu tun."
+                ),
+            },
+            Language::En => Words {
+                subject: format!("Your link to your data with {name}"),
+                before: format!(
+                    "a link to the data that {name} stores was requested for this address. With it you can see, correct, take along and delete them:"
+                ),
+                link_label: "To my data",
+                after: format!(
+                    "The link is valid for {minutes} minutes. Do not pass this e-mail on. If you did not request the link, there is nothing to do."
+                ),
+            },
+        };
+        let link = format!("{public_url}/preferences/{token}");
+        Self::write("mailbox_proof", account, profile.language, link, words)
     }
 
     /// Names exactly what was handed over.

@@ -126,6 +126,37 @@ pub fn restrict(person: &Person, now: Timestamp) -> Option<Transaction> {
     Some(transaction)
 }
 
+/// What lifting a restriction changes (Art. 18(3) GDPR); `None` when there is none.
+///
+/// What else bars the person from mail stays as it is.
+pub fn lift_restriction(person: &Person, now: Timestamp) -> Option<Transaction> {
+    if !person.is_restricted() {
+        return None;
+    }
+    let before = person.withdrawal.clone()?;
+    // The clock of another machine may have been ahead when it was restricted.
+    let now = before.restricted_at.map_or(now, |since| since.max(now));
+    let withdrawal = Withdrawal {
+        rev: before.rev + 1,
+        restriction_lifted_at: Some(to_millisecond(now)),
+        ..before
+    };
+    let mut transaction = Transaction::default();
+    transaction.put(
+        Record::Withdrawal(withdrawal),
+        Expect::unchanged(person.withdrawal.as_ref()),
+    );
+    if let Some(tombstone) = &person.tombstone {
+        let mut lifted = Tombstone {
+            rev: tombstone.rev + 1,
+            ..tombstone.clone()
+        };
+        lifted.at.remove(&TombstoneKind::Restricted);
+        transaction.put(Record::Tombstone(lifted), Expect::Revision(tombstone.rev));
+    }
+    Some(transaction)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -312,5 +343,20 @@ mod tests {
             None,
             "a second time changes nothing"
         );
+        let lifted = lift_restriction(&person, now).unwrap();
+        for step in lifted.0 {
+            match step {
+                Step::Put(Record::Withdrawal(withdrawal), Expect::Revision(1)) => {
+                    person.withdrawal = Some(withdrawal);
+                }
+                Step::Put(Record::Tombstone(tombstone), Expect::Revision(1)) => {
+                    person.tombstone = Some(tombstone);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(!person.is_restricted() && !person.is_blocked());
+        assert_eq!(lift_restriction(&person, now), None);
+        assert!(restrict(&person, now).is_some(), "it may come back");
     }
 }

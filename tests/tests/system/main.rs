@@ -22,6 +22,7 @@ mod limits;
 mod mail_format;
 mod notice;
 mod policy;
+mod preferences;
 mod record;
 mod restore;
 mod retention;

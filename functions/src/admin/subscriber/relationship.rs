@@ -1,4 +1,5 @@
-//! `POST subscribers/{id}/unsubscribe`, `…/restrict`, `…/end-relationship`.
+//! `POST subscribers/{id}/unsubscribe`, `…/object`, `…/restrict`, `…/lift-restriction`,
+//! `…/end-relationship`.
 //!
 //! Each says the same when it comes again: done, and how the person stands now.
 
@@ -73,14 +74,7 @@ pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
     let list = body.optional("list", body::id::<ListId>);
     let list = body.finish(Some(list))?;
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
-    let leaving = Leaving {
-        list,
-        via: UnsubscribedVia::Controller,
-        campaign: None,
-        event: EventId::generate(desk.now, desk.app.entropy.as_ref()),
-        entry: Entry::generate(desk.now, desk.app.entropy.as_ref()),
-        now: desk.now,
-    };
+    let leaving = leaving(&desk, list);
     let key = decide(&desk, |person| {
         Ok(consent::leave(&desk.scope, person, &leaving, &zone))
     })
@@ -93,6 +87,40 @@ pub(super) async fn restrict(access: Access, sent: Sent) -> Answer {
     sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
     let key = decide(&desk, |person| Ok(consent::restrict(person, desk.now))).await?;
     stands(&desk, key).await
+}
+
+pub(super) async fn lift_restriction(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Write)?;
+    sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
+    let key = decide(&desk, |person| {
+        Ok(consent::lift_restriction(person, desk.now))
+    })
+    .await?;
+    stands(&desk, key).await
+}
+
+/// The person told the controller, and not us, that they object (Art. 21(3) GDPR).
+pub(super) async fn object(access: Access, sent: Sent) -> Answer {
+    let desk = access.with(Scope::Write)?;
+    sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
+    let zone = rundbrief::time::zone(&desk.account.time_zone)?;
+    let leaving = leaving(&desk, None);
+    let key = decide(&desk, |person| {
+        Ok(Some(consent::object(&desk.scope, person, &leaving, &zone)))
+    })
+    .await?;
+    stands(&desk, key).await
+}
+
+fn leaving(desk: &Desk, list: Option<ListId>) -> Leaving {
+    Leaving {
+        list,
+        via: UnsubscribedVia::Controller,
+        campaign: None,
+        event: EventId::generate(desk.now, desk.app.entropy.as_ref()),
+        entry: Entry::generate(desk.now, desk.app.entropy.as_ref()),
+        now: desk.now,
+    }
 }
 
 pub(super) async fn end(access: Access, sent: Sent) -> Answer {

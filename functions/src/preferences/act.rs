@@ -1,0 +1,306 @@
+//! What a person decides on the preference page, carried out.
+//!
+//! Each may come twice and says the same then; who may ask is checked before.
+
+use lambda_http::http::{HeaderValue, header};
+use lambda_http::{Body, Response};
+use rundbrief::consent::{self, Leaving, Rectified};
+use rundbrief::erasure::AskedBy;
+use rundbrief::evidence::Entry;
+use rundbrief::form::SentValue;
+use rundbrief::id::{EventId, ListId};
+use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
+use rundbrief::outbox::{Notice, Outbox};
+use rundbrief::person::{Person, UnsubscribedVia};
+use rundbrief::record::{Expect, Record, Transaction};
+use rundbrief::setup::Field;
+use rundbrief::time::plus_seconds;
+use rundbrief::token::MAILBOX_PROOF_MINUTES;
+
+use super::{Reach, Visit};
+use crate::app::{App, Trouble};
+use crate::erasure;
+use crate::export::answer;
+use crate::problem::Problem;
+use crate::record_of_processing::all;
+use crate::settings::InvalidSetting;
+use crate::store::WriteError;
+
+/// How often a decision is made again after somebody else changed the person meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// What became of a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Nothing was asked but to see.
+    Shown,
+    /// No list was chosen.
+    NothingChosen,
+    /// The chosen lists, or all, were left.
+    Left,
+    /// A link is on its way to the mailbox.
+    ProofAsked,
+    /// The data say what was sent.
+    Saved,
+    /// These fields have values that do not fit; nothing was saved.
+    Invalid(Vec<String>),
+    /// Nothing is changed while processing is restricted.
+    Restricted,
+    /// A consent beside those of lists is withdrawn.
+    ConsentEnded,
+    /// The person objected.
+    Objected,
+    /// The tick that says it is meant is missing.
+    NotConfirmed,
+    /// Nothing of the person is left.
+    Erased,
+}
+
+fn leaving(app: &App, visit: &Visit, list: Option<ListId>) -> Leaving {
+    Leaving {
+        list,
+        via: UnsubscribedVia::Preferences,
+        campaign: match &visit.reach {
+            Reach::Mail { campaign } => campaign.clone(),
+            Reach::Mailbox => None,
+        },
+        event: EventId::generate(visit.now, app.entropy.as_ref()),
+        entry: Entry::generate(visit.now, app.entropy.as_ref()),
+        now: visit.now,
+    }
+}
+
+/// Commits what `decide` says of the person as read, until nobody else was faster.
+async fn carry_out<T>(
+    app: &App,
+    visit: &Visit,
+    mut decide: impl FnMut(&Person) -> Result<Transaction, T>,
+) -> Result<Option<T>, Trouble> {
+    let scope = &visit.linked.scope;
+    for _ in 0..ATTEMPTS {
+        let person = app.store.person(scope, visit.person.key, visit.now).await?;
+        let transaction = match decide(&person) {
+            Ok(transaction) => transaction,
+            Err(nothing) => return Ok(Some(nothing)),
+        };
+        match app.store.commit(scope, &transaction, visit.now).await {
+            Ok(()) => return Ok(None),
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Contended)
+}
+
+/// Leaves the lists that were ticked, one by one.
+pub(super) async fn leave(
+    app: &App,
+    visit: &Visit,
+    sent: &[(String, SentValue)],
+) -> Result<Done, Problem> {
+    let mut chosen = Vec::new();
+    for (_, value) in sent.iter().filter(|(name, _)| name == "list") {
+        let SentValue::Text(text) = value else {
+            return Err(Problem::MALFORMED);
+        };
+        // What is no list of theirs is nothing to leave.
+        chosen.extend(ListId::parse(text).ok());
+    }
+    chosen.truncate(visit.lists.len());
+    if chosen.is_empty() {
+        return Ok(Done::NothingChosen);
+    }
+    let zone = zone(visit)?;
+    for list in chosen {
+        let leaving = leaving(app, visit, Some(list));
+        carry_out(app, visit, |person| {
+            consent::leave(&visit.linked.scope, person, &leaving, &zone).ok_or(())
+        })
+        .await?;
+    }
+    Ok(Done::Left)
+}
+
+fn zone(visit: &Visit) -> Result<jiff::tz::TimeZone, Trouble> {
+    rundbrief::time::zone(&visit.linked.account.time_zone).map_err(|_| Trouble::Damaged)
+}
+
+/// Ends all list mail.
+pub(super) async fn leave_all(app: &App, visit: &Visit) -> Result<Done, Problem> {
+    let zone = zone(visit)?;
+    let leaving = leaving(app, visit, None);
+    carry_out(app, visit, |person| {
+        consent::leave(&visit.linked.scope, person, &leaving, &zone).ok_or(())
+    })
+    .await?;
+    Ok(Done::Left)
+}
+
+/// Objects to direct marketing, whatever its ground.
+pub(super) async fn object(app: &App, visit: &Visit) -> Result<Done, Problem> {
+    let zone = zone(visit)?;
+    let leaving = leaving(app, visit, None);
+    carry_out::<()>(app, visit, |person| {
+        Ok(consent::object(
+            &visit.linked.scope,
+            person,
+            &leaving,
+            &zone,
+        ))
+    })
+    .await?;
+    Ok(Done::Objected)
+}
+
+/// Promises a link to the mailbox; whether there is one, the answer does not tell.
+pub(super) async fn ask_for_proof(app: &App, visit: &Visit) -> Result<Done, Problem> {
+    let (scope, now) = (&visit.linked.scope, visit.now);
+    let key = visit.person.key;
+    if visit.person.profile.is_none() {
+        return Ok(Done::ProofAsked);
+    }
+    let known: Vec<Outbox> = app.store.records(scope, key, Outbox::RECORD, now).await?;
+    let waits = |outbox: &Outbox| {
+        let is_proof = outbox.notice == Notice::MailboxProof;
+        is_proof && outbox.mailed_at.is_none() && !outbox.given_up
+    };
+    if known.iter().any(waits) {
+        return Ok(Done::ProofAsked);
+    }
+    let event = EventId::generate(now, app.entropy.as_ref());
+    let until = plus_seconds(now, MAILBOX_PROOF_MINUTES * 60);
+    let outbox = Outbox::new(event, key, Notice::MailboxProof, now, until);
+    match app.store.put(scope, &outbox, Expect::Absent, now).await {
+        Ok(()) | Err(WriteError::Conflict) => {}
+        Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+    }
+    let setting = InvalidSetting("NOTICE_QUEUE_URL");
+    let queue = app.settings.notice_queue_url.as_deref();
+    let queue = queue.ok_or(setting).map_err(Trouble::from)?;
+    let message = NoticeMessage {
+        v: MESSAGE_VERSION,
+        account: visit.linked.account.id.clone(),
+        person: key,
+        outbox: event,
+    };
+    // The record stands: without the message it is found again through the due index.
+    if app.enqueue(queue, &message).await.is_err() {
+        tracing::warn!("a notice will be sent later, because its message could not be queued");
+    }
+    Ok(Done::ProofAsked)
+}
+
+/// Rectifies what is stored (Art. 16 GDPR).
+pub(super) async fn save(
+    app: &App,
+    visit: &Visit,
+    sent: &[(String, SentValue)],
+) -> Result<Done, Problem> {
+    let scope = &visit.linked.scope;
+    let declared: Vec<Field> = all(app, scope, visit.now).await?;
+    let refused = carry_out(app, visit, |person| {
+        Err(match consent::rectify(scope, person, &declared, sent) {
+            Rectified::Write(transaction) => return Ok(transaction),
+            Rectified::Unchanged => Done::Saved,
+            Rectified::Invalid(fields) => Done::Invalid(fields),
+            Rectified::Restricted => Done::Restricted,
+        })
+    })
+    .await?;
+    Ok(refused.unwrap_or(Done::Saved))
+}
+
+/// Withdraws the consent to tie opens and clicks to the person (L-24), or to make a profile of
+/// them.
+pub(super) async fn end_consent(app: &App, visit: &Visit, action: &str) -> Result<Done, Problem> {
+    let is_tracking = action == "end_tracking";
+    carry_out::<()>(app, visit, |person| {
+        let known = person.profile.as_ref().ok_or(())?;
+        let mut profile = known.clone();
+        profile.rev += 1;
+        let given = if is_tracking {
+            &mut profile.tracking_since
+        } else {
+            &mut profile.profiling_since
+        };
+        given.take().ok_or(())?;
+        let mut transaction = Transaction::default();
+        transaction.put(
+            Record::Profile(Box::new(profile)),
+            Expect::Revision(known.rev),
+        );
+        Ok(transaction)
+    })
+    .await?;
+    Ok(Done::ConsentEnded)
+}
+
+/// Erases (Art. 17 GDPR): gone for every reader with the answer; `retention` cleans up within the
+/// hour.
+pub(super) async fn erase(
+    app: &App,
+    visit: &Visit,
+    sent: &[(String, SentValue)],
+) -> Result<Done, Problem> {
+    let meant = ("sure".to_owned(), SentValue::Text("true".to_owned()));
+    if !sent.contains(&meant) {
+        return Ok(Done::NotConfirmed);
+    }
+    let (scope, key) = (&visit.linked.scope, visit.person.key);
+    Box::pin(erasure::erase(app, scope, key, AskedBy::Person, visit.now)).await?;
+    Ok(Done::Erased)
+}
+
+/// Hands out the person's data: to read, or to take along.
+pub(super) async fn hand_out(
+    app: &App,
+    visit: &Visit,
+    action: &str,
+) -> Result<Response<Body>, Problem> {
+    let (account, scope) = (&visit.linked.account, &visit.linked.scope);
+    let person = &visit.person;
+    let profile = person.profile.as_ref().ok_or(Problem::NOT_FOUND)?;
+    let json = |value: serde_json::Value| format!("{value:#}");
+    let (kind, name, text) = match action {
+        "portable_csv" => (
+            "text/csv; charset=utf-8; header=present",
+            Some("data.csv"),
+            answer::portable_csv(profile)?,
+        ),
+        "portable_json" => (
+            "application/json",
+            Some("data.json"),
+            json(answer::portable_json(person, profile)),
+        ),
+        _ => {
+            let language = Some(visit.language);
+            let access = answer::Access::of(app, (account, scope), person, language, visit.now);
+            let access = Box::pin(access).await?.ok_or(Problem::NOT_FOUND)?;
+            match action {
+                "export_json" => ("application/json", Some("access.json"), json(access.json())),
+                _ => ("text/html; charset=utf-8", None, access.html()?),
+            }
+        }
+    };
+    let mut response = Response::new(Body::Text(text));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(name) = name {
+        let value = format!("attachment; filename=\"{name}\"");
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(header::CONTENT_DISPOSITION, value);
+        }
+    }
+    Ok(response)
+}

@@ -1,0 +1,436 @@
+//! The preference pages in words, German and English.
+
+use askama::Template;
+use lambda_http::{Body, Response};
+use rundbrief::consent::changeable;
+use rundbrief::form::{FieldValue, wire_name};
+use rundbrief::page_language::Language;
+use rundbrief::setup::{Field, FieldType, built_in_label};
+
+use super::act::Done;
+use super::{OK, Visit};
+use crate::app::{App, Trouble};
+use crate::page::{self, Controller, Form, Page};
+use crate::problem::Problem;
+use crate::record_of_processing::all;
+
+/// A page with forms, each with an action of its own.
+#[derive(Template)]
+#[template(path = "preferences.html")]
+struct Printed<'a> {
+    language: Language,
+    title: &'a str,
+    /// What became of the last wish.
+    said: Option<String>,
+    /// Whether that is a problem.
+    is_problem: bool,
+    sections: Vec<Section<'a>>,
+    controller: Controller<'a>,
+}
+
+/// One thing that a person may decide.
+#[derive(Default)]
+struct Section<'a> {
+    heading: &'a str,
+    text: String,
+    /// Names and values that are shown only.
+    shown: Vec<(String, String)>,
+    ticks: Vec<Ticked<'a>>,
+    inputs: Vec<Input>,
+    /// Actions with their labels.
+    buttons: Vec<(&'a str, &'a str)>,
+}
+
+struct Ticked<'a> {
+    name: &'a str,
+    value: String,
+    label: String,
+    required: bool,
+}
+
+struct Input {
+    name: String,
+    label: String,
+    kind: &'static str,
+    value: String,
+    invalid: bool,
+}
+
+fn print(
+    visit: &Visit,
+    title: (&str, &str),
+    done: Option<&Done>,
+    sections: Vec<Section<'_>>,
+) -> Response<Body> {
+    let language = visit.language;
+    let said = done.and_then(|done| said(done, language));
+    let printed = Printed {
+        language,
+        title: language.pick(title.0, title.1),
+        is_problem: matches!(
+            done,
+            Some(Done::NothingChosen | Done::Invalid(_) | Done::Restricted | Done::NotConfirmed)
+        ),
+        said,
+        sections,
+        controller: Controller::of(&visit.linked.account, language),
+    };
+    match printed.render() {
+        Ok(html) => page::html(html),
+        Err(_) => Problem::INTERNAL.json(),
+    }
+}
+
+fn said(done: &Done, language: Language) -> Option<String> {
+    let (de, en) = match done {
+        Done::Shown | Done::Erased => return None,
+        Done::NothingChosen => ("Sie haben nichts ausgewählt.", "You have chosen nothing."),
+        Done::Left => (
+            "Erledigt: Sie sind abgemeldet. Ihre verbleibenden Abonnements stehen unten.",
+            "Done: you are unsubscribed. What you still receive is listed below.",
+        ),
+        Done::ProofAsked => (
+            "Wenn Ihre Adresse bei uns gespeichert ist, erhalten Sie jetzt eine E-Mail mit einem Link. Er gilt eine Stunde.",
+            "If your address is stored with us, you will receive an e-mail with a link now. It is valid for one hour.",
+        ),
+        Done::Saved => ("Ihre Angaben sind gespeichert.", "Your details are saved."),
+        Done::Invalid(_) => (
+            "Es wurde nichts gespeichert. Bitte berichtigen Sie die markierten Angaben.",
+            "Nothing was saved. Please correct the marked details.",
+        ),
+        Done::Restricted => (
+            "Die Verarbeitung Ihrer Daten ist eingeschränkt: Sie werden aufbewahrt und nicht geändert.",
+            "Processing of your data is restricted: they are kept and not changed.",
+        ),
+        Done::ConsentEnded => (
+            "Ihr Widerruf ist gespeichert.",
+            "Your withdrawal is stored.",
+        ),
+        Done::Objected => (
+            "Ihr Widerspruch ist vermerkt: Sie erhalten keine Werbung dieses Absenders mehr.",
+            "Your objection is noted: you will receive no more advertising from this sender.",
+        ),
+        Done::NotConfirmed => (
+            "Es wurde nichts gelöscht. Bitte bestätigen Sie das Löschen mit dem Häkchen.",
+            "Nothing was deleted. Please tick the box to confirm the deletion.",
+        ),
+    };
+    Some(language.pick(de, en).to_owned())
+}
+
+fn lists<'a>(visit: &Visit) -> Section<'a> {
+    let language = visit.language;
+    let active = visit.active();
+    let heading = language.pick("Ihre Abonnements", "Your subscriptions");
+    if active.is_empty() {
+        return Section {
+            heading,
+            text: language
+                .pick(
+                    "Sie erhalten keine Newsletter dieses Absenders.",
+                    "You receive no newsletters from this sender.",
+                )
+                .to_owned(),
+            ..Section::default()
+        };
+    }
+    Section {
+        heading,
+        text: language
+            .pick(
+                "Wählen Sie, was Sie nicht mehr erhalten möchten.",
+                "Choose what you do not want to receive any more.",
+            )
+            .to_owned(),
+        ticks: active
+            .into_iter()
+            .map(|(id, name)| Ticked {
+                name: "list",
+                value: id.to_string(),
+                label: name.to_owned(),
+                required: false,
+            })
+            .collect(),
+        buttons: vec![
+            (
+                "leave",
+                language.pick("Ausgewählte abbestellen", "Unsubscribe from chosen"),
+            ),
+            (
+                "leave_all",
+                language.pick("Alle abbestellen", "Unsubscribe from all"),
+            ),
+        ],
+        ..Section::default()
+    }
+}
+
+/// What a link in a mail opens: it may have been forwarded, so it shows no data.
+pub(super) fn of_a_mail(visit: &Visit, done: Option<&Done>) -> Response<Body> {
+    let language = visit.language;
+    let mut sections = vec![lists(visit)];
+    if visit.linked.account.is_open(visit.now) {
+        sections.push(Section {
+            heading: language.pick("Ihre Daten", "Your data"),
+            text: language
+                .pick(
+                    "Um Ihre Daten zu sehen, zu berichtigen, mitzunehmen oder zu löschen, lassen Sie sich einen Link an Ihre Adresse schicken. So stellen wir sicher, dass nur Sie das können.",
+                    "To see, correct, take along or delete your data, have a link sent to your address. This makes sure that only you can do that.",
+                )
+                .to_owned(),
+            buttons: vec![("proof", language.pick("Link anfordern", "Request a link"))],
+            ..Section::default()
+        });
+    }
+    let title = ("Ihre Einstellungen", "Your preferences");
+    print(visit, title, done, sections)
+}
+
+/// Before the data: whoever only follows links sees none.
+pub(super) fn door(visit: &Visit) -> Response<Body> {
+    let language = visit.language;
+    Page {
+        language,
+        title: language.pick("Ihre Daten", "Your data").to_owned(),
+        texts: vec![
+            language
+                .pick(
+                    "Mit einem Klick auf die Schaltfläche sehen Sie, was zu Ihrer Adresse gespeichert ist.",
+                    "By pressing the button you will see what is stored about your address.",
+                )
+                .to_owned(),
+        ],
+        problems: Vec::new(),
+        form: Some(Form {
+            button: language.pick("Meine Daten anzeigen", "Show my data"),
+            ..Form::default()
+        }),
+        controller: Some(Controller::of(&visit.linked.account, language)),
+    }
+    .respond(OK)
+}
+
+/// What the link just mailed opens.
+pub(super) async fn of_the_mailbox(
+    app: &App,
+    visit: &Visit,
+    done: &Done,
+) -> Result<Response<Body>, Trouble> {
+    let language = visit.language;
+    let Some(profile) = &visit.person.profile else {
+        return Err(Trouble::Damaged);
+    };
+    let declared: Vec<Field> = all(app, &visit.linked.scope, visit.now).await?;
+    let label = |key: &str| {
+        built_in_label(key, language).map_or_else(
+            || {
+                let known = declared.iter().find(|field| field.key.as_str() == key);
+                known.map_or_else(
+                    || key.to_owned(),
+                    |field| field.label.text(language).to_owned(),
+                )
+            },
+            str::to_owned,
+        )
+    };
+    let changeable = changeable(profile, &declared);
+    let may_change = !visit.person.is_restricted();
+    let mut shown = vec![(label("email"), profile.address.reveal().to_owned())];
+    for (key, value) in &profile.values {
+        if may_change && changeable.iter().any(|(known, _)| known == key) {
+            continue;
+        }
+        let text = match value {
+            FieldValue::One(text) => text.reveal().to_owned(),
+            FieldValue::Many(texts) => {
+                let texts: Vec<&str> = texts
+                    .iter()
+                    .map(rundbrief::personal::PersonalText::reveal)
+                    .collect();
+                texts.join(", ")
+            }
+        };
+        shown.push((label(key.as_str()), text));
+    }
+    let invalid = match done {
+        Done::Invalid(names) => names.as_slice(),
+        _ => &[],
+    };
+    let inputs = changeable
+        .iter()
+        .filter(|_| may_change)
+        .filter_map(|(key, field_type)| {
+            let FieldValue::One(text) = profile.values.get(key)? else {
+                return None;
+            };
+            let name = wire_name(key.as_str());
+            Some(Input {
+                label: label(key.as_str()),
+                kind: match field_type {
+                    // Without its year it is no date that browsers know (T-08).
+                    FieldType::Date if text.reveal().len() == 10 => "date",
+                    FieldType::Number => "number",
+                    FieldType::Text
+                    | FieldType::Date
+                    | FieldType::Birthday
+                    | FieldType::Boolean => "text",
+                },
+                value: text.reveal().to_owned(),
+                invalid: invalid.contains(&name),
+                name,
+            })
+        })
+        .collect::<Vec<_>>();
+    let has_inputs = !inputs.is_empty();
+    let mut sections = vec![
+        lists(visit),
+        Section {
+            heading: language.pick("Ihre Angaben", "Your details"),
+            shown,
+            inputs,
+            text: if has_inputs {
+                language
+                    .pick(
+                        "Leeren Sie ein Feld, um die Angabe zu löschen.",
+                        "Empty a field to delete what it says.",
+                    )
+                    .to_owned()
+            } else {
+                String::new()
+            },
+            buttons: if has_inputs {
+                vec![("save", language.pick("Speichern", "Save"))]
+            } else {
+                Vec::new()
+            },
+            ..Section::default()
+        },
+    ];
+    let consents = [
+        (
+            profile.tracking_since,
+            language.pick("Auswertung", "Evaluation"),
+            language.pick(
+                "Sie haben eingewilligt, dass Öffnungen und Klicks Ihnen zugeordnet werden.",
+                "You have agreed that opens and clicks are tied to you.",
+            ),
+            "end_tracking",
+        ),
+        (
+            profile.profiling_since,
+            language.pick("Interessenprofil", "Profile of interests"),
+            language.pick(
+                "Sie haben eingewilligt, dass aus Ihren Klicks ein Interessenprofil entsteht.",
+                "You have agreed that a profile of interests is built from your clicks.",
+            ),
+            "end_profiling",
+        ),
+    ];
+    for (since, heading, text, action) in consents {
+        if since.is_some() {
+            sections.push(Section {
+                heading,
+                text: text.to_owned(),
+                buttons: vec![(
+                    action,
+                    language.pick("Einwilligung widerrufen", "Withdraw consent"),
+                )],
+                ..Section::default()
+            });
+        }
+    }
+    sections.extend(rights(language));
+    let title = ("Ihre Daten", "Your data");
+    Ok(print(visit, title, Some(done), sections))
+}
+
+fn rights<'a>(language: Language) -> [Section<'a>; 3] {
+    [
+        Section {
+            heading: language.pick("Auskunft und Kopie", "Access and copy"),
+            text: language
+                .pick(
+                    "Alles, was zu Ihnen gespeichert ist, woher es kommt und wie lange es bleibt (Art. 15 DSGVO); und Ihre eigenen Angaben zum Mitnehmen (Art. 20 DSGVO).",
+                    "Everything that is stored about you, where it comes from and how long it stays (Art. 15 GDPR); and what you provided, to take along (Art. 20 GDPR).",
+                )
+                .to_owned(),
+            buttons: vec![
+                ("export", language.pick("Auskunft lesen", "Read it")),
+                ("export_json", language.pick("Auskunft als Datei", "Access as a file")),
+                ("portable_csv", language.pick("Angaben als CSV", "Your data as CSV")),
+                ("portable_json", language.pick("Angaben als JSON", "Your data as JSON")),
+            ],
+            ..Section::default()
+        },
+        Section {
+            heading: language.pick("Widerspruch", "Objection"),
+            text: language
+                .pick(
+                    "Sie können der Verwendung Ihrer Daten für Werbung jederzeit widersprechen (Art. 21 DSGVO).",
+                    "You may object to the use of your data for advertising at any time (Art. 21 GDPR).",
+                )
+                .to_owned(),
+            buttons: vec![("object", language.pick("Werbung widersprechen", "Object to advertising"))],
+            ..Section::default()
+        },
+        Section {
+            heading: language.pick("Löschen", "Deletion"),
+            text: language
+                .pick(
+                    "Ihre Daten werden gelöscht (Art. 17 DSGVO). Das lässt sich nicht rückgängig machen.",
+                    "Your data will be deleted (Art. 17 GDPR). This cannot be undone.",
+                )
+                .to_owned(),
+            ticks: vec![Ticked {
+                name: "sure",
+                value: "true".to_owned(),
+                label: language
+                    .pick("Ja, meine Daten löschen", "Yes, delete my data")
+                    .to_owned(),
+                required: true,
+            }],
+            buttons: vec![("erase", language.pick("Endgültig löschen", "Delete for good"))],
+            ..Section::default()
+        },
+    ]
+}
+
+fn plain(visit: &Visit, title: &str, text: &str) -> Response<Body> {
+    let language = visit.language;
+    Page {
+        language,
+        title: title.to_owned(),
+        texts: vec![text.to_owned()],
+        problems: Vec::new(),
+        form: None,
+        controller: Some(Controller::of(&visit.linked.account, language)),
+    }
+    .respond(OK)
+}
+
+/// Nothing of the person is left.
+pub(super) fn erased(visit: &Visit) -> Response<Body> {
+    let language = visit.language;
+    plain(
+        visit,
+        language.pick("Ihre Daten sind gelöscht", "Your data are deleted"),
+        language.pick(
+            "Niemand kann sie mehr lesen. Sicherungskopien werden innerhalb von zwei Wochen gelöscht und stellen nichts davon wieder her.",
+            "Nobody can read them any more. Backup copies are deleted within two weeks and bring nothing of them back.",
+        ),
+    )
+}
+
+/// The link does not reach that far, or nobody asks for that.
+pub(super) fn refused(visit: &Visit, language: Language) -> Response<Body> {
+    let mut response = plain(
+        visit,
+        language.pick("Das geht mit diesem Link nicht", "Not possible with this link"),
+        language.pick(
+            "Mit dem Link aus einem Newsletter können Sie sich abmelden. Für alles Weitere lassen Sie sich bitte einen frischen Link an Ihre Adresse schicken.",
+            "With the link from a newsletter you can unsubscribe. For everything else please have a fresh link sent to your address.",
+        ),
+    );
+    *response.status_mut() = lambda_http::http::StatusCode::FORBIDDEN;
+    response
+}

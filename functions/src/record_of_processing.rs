@@ -1,0 +1,92 @@
+//! The record of processing of an account, gathered from what is configured and deployed.
+//!
+//! Who may read it and in which form is the caller's part; what stands in it is
+//! `rundbrief::processing`'s.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use rundbrief::account::Account;
+use rundbrief::key::AccountScope;
+use rundbrief::page_language::Language;
+use rundbrief::processing::{
+    Basis, ControllerRecord, Document, Dpia, InfrastructureFacts, Operator, Role,
+    record_of_processing,
+};
+use rundbrief::record::Stored;
+use rundbrief::setup::{Field, List, Setup};
+
+use crate::app::{App, Trouble};
+
+/// What `infra/template.yaml` deploys; the `facts` program writes it.
+static FACTS: LazyLock<Option<InfrastructureFacts>> = LazyLock::new(|| {
+    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/facts.json"));
+    InfrastructureFacts::parse(text).ok()
+});
+
+/// The record, complete or not.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn document(
+    app: &App,
+    (account, scope): (&Account, &AccountScope),
+    language: Language,
+    role: Role,
+    now: Timestamp,
+) -> Result<Document, Trouble> {
+    let facts = FACTS.as_ref().ok_or(Trouble::Damaged)?;
+    let store = &app.store;
+    let (controller_key, dpia_key) = (ControllerRecord::place(scope), Dpia::place(scope));
+    let (controller, dpia, operator) = futures::try_join!(
+        store.get::<ControllerRecord>(&controller_key, now),
+        store.get::<Dpia>(&dpia_key, now),
+        operator(app, now),
+    )?;
+    let (setups, lists, fields) = futures::try_join!(
+        all::<Setup>(app, scope, now),
+        all::<List>(app, scope, now),
+        all::<Field>(app, scope, now),
+    )?;
+    let basis = Basis {
+        account,
+        controller: &controller.unwrap_or_default(),
+        operator: &operator.unwrap_or_default(),
+        dpia: dpia.as_ref(),
+        facts,
+        region: &app.settings.region,
+        setups: &setups,
+        lists: &lists,
+        fields: &fields,
+        language,
+        made_at: now,
+    };
+    Ok(record_of_processing(&basis, role))
+}
+
+/// What the operator has stated.
+pub(crate) async fn operator(app: &App, now: Timestamp) -> Result<Option<Operator>, Trouble> {
+    app.store.get(&Operator::place(), now).await
+}
+
+/// All things of one kind that the account has configured.
+pub(crate) async fn all<T: Stored>(
+    app: &App,
+    scope: &AccountScope,
+    now: Timestamp,
+) -> Result<Vec<T>, Trouble> {
+    let prefix = format!("{}#", T::KIND);
+    app.store
+        .all(&scope.configuration_partition(), &prefix, now)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_facts_that_were_compiled_in_can_be_read() {
+        assert!(FACTS.is_some());
+    }
+}
