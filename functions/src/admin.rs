@@ -22,6 +22,7 @@ mod notices;
 mod operator;
 mod processing;
 mod record;
+mod request;
 mod resource;
 mod restores;
 mod sender_domains;
@@ -122,6 +123,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(processing::routes())
         .merge(operator::routes())
         .merge(record::routes())
+        .merge(request::routes())
         .merge(restores::routes())
         .merge(suppressions::routes())
         .merge(template::routes())

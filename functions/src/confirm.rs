@@ -8,9 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use rundbrief::consent::{self, Confirmation, Press};
+use rundbrief::consent::{self, Confirmation, Leaving, Press};
 use rundbrief::evidence::Entry;
+use rundbrief::id::{EventId, PersonKey};
 use rundbrief::page_language::Language;
+use rundbrief::person::UnsubscribedVia;
+use rundbrief::record::Transaction;
 use rundbrief::setup::Setup;
 use rundbrief::sign_up::{SignUp, SignUpState};
 use rundbrief::token::Token;
@@ -132,7 +135,10 @@ async fn press(
         match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by) {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
-            Ok(Confirmation::Complete(transaction)) => {
+            Ok(Confirmation::Complete(mut transaction)) => {
+                if let Some(former) = found.sign_up.former {
+                    take_over(app, &found.linked, former, &mut transaction, now).await?;
+                }
                 match app.store.commit(scope, &transaction, now).await {
                     Ok(()) => return confirmed(app, &found, now).await.map(Some),
                     Err(WriteError::Conflict) => {}
@@ -142,6 +148,28 @@ async fn press(
         }
     }
     Err(Trouble::Contended)
+}
+
+/// The former address of somebody who confirms their new one is left in the same transaction.
+async fn take_over(
+    app: &App,
+    linked: &Linked,
+    former: PersonKey,
+    transaction: &mut Transaction,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let former = app.store.person(&linked.scope, former, now).await?;
+    let zone = rundbrief::time::zone(&linked.account.time_zone).map_err(|_| Trouble::Damaged)?;
+    let leaving = Leaving {
+        list: None,
+        via: UnsubscribedVia::AddressChanged,
+        campaign: None,
+        event: EventId::generate(now, app.entropy.as_ref()),
+        entry: Entry::generate(now, app.entropy.as_ref()),
+        now,
+    };
+    consent::succeed(transaction, &linked.scope, &former, &leaving, &zone);
+    Ok(())
 }
 
 /// The setup's own page after the first confirmation.

@@ -27,14 +27,57 @@ use crate::store::{Range, WriteError};
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 8;
+/// Addresses of one person that are followed (engineering).
+const MAX_ADDRESSES: usize = 20;
 /// How long a request may clean up: it ends after 29 s, and the rest is `retention`'s.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(12);
 
-/// Erases a person; `None` when nobody with this key is known.
+/// Erases a person with the addresses they had before; `None` when nobody with this key is known.
+///
+/// The former ones first: as long as the person is there, so is what names them.
 ///
 /// # Errors
 /// When the store does not answer, or the person is changed again and again.
 pub(crate) async fn erase(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    by: AskedBy,
+    now: Timestamp,
+) -> Result<Option<Erasure>, Trouble> {
+    for former in formers(app, scope, person, now).await? {
+        Box::pin(erase_one(app, scope, former, by, now)).await?;
+    }
+    Box::pin(erase_one(app, scope, person, by, now)).await
+}
+
+/// The persons of all addresses that this one took over from, the nearest first.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn formers(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Vec<PersonKey>, Trouble> {
+    let mut all = vec![person];
+    let mut next = 0;
+    while let Some(one) = all.get(next).copied() {
+        next += 1;
+        let sign_ups: Vec<SignUp> = app.store.records(scope, one, SignUp::RECORD, now).await?;
+        for former in rundbrief::consent::formers(&sign_ups) {
+            // Somebody may have gone back to an address of before.
+            if !all.contains(&former) && all.len() < MAX_ADDRESSES {
+                all.push(former);
+            }
+        }
+    }
+    all.remove(0);
+    Ok(all)
+}
+
+async fn erase_one(
     app: &App,
     scope: &AccountScope,
     person: PersonKey,

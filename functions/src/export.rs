@@ -17,6 +17,7 @@ use rundbrief::key::{AccountScope, Table};
 use rundbrief::legal::{AuditEntry, SealedEvidence};
 use rundbrief::outbox::Outbox;
 use rundbrief::person::{Person, Unsubscription};
+use rundbrief::person_request::PersonRequest;
 use rundbrief::policy::{Exported, Store as Kind};
 use rundbrief::record::Stored;
 use rundbrief::sign_up::SignUp;
@@ -64,6 +65,7 @@ pub(crate) async fn copy(
                 "restricted_evidence",
                 sealed(app, scope, person.key, now).await?,
             ),
+            Exported::Requests => ("requests", requests(app, scope, person.key, now).await?),
             Exported::Audit => ("audit", audit(app, scope, person.key, now).await?),
         };
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
@@ -137,6 +139,21 @@ async fn sealed(
         .iter()
         .map(|one| json!({"sealed_at": one.sealed_at, "kept_until": one.gone_at}))
         .collect())
+}
+
+/// What the person asked for, and what became of it.
+async fn requests(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let prefix = format!("{}{person}-", PersonRequest::prefix());
+    let requests: Vec<PersonRequest> = app
+        .store
+        .all(&scope.configuration_partition(), &prefix, now)
+        .await?;
+    Ok(json!(requests))
 }
 
 async fn audit(

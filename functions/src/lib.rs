@@ -3,6 +3,7 @@
 //! Carries out what `rundbrief` (the domain crate) decides. Each handler is a module with one
 //! entry; the binaries in `bin/` are nothing but that entry.
 
+mod address_change;
 pub mod admin;
 pub mod app;
 pub mod aws;

@@ -203,6 +203,7 @@ async fn press(
             act::end_consent(app, &visit, action).await?
         }
         (Reach::Mailbox, "object") => act::object(app, &visit).await?,
+        (Reach::Mailbox, "address") => act::change_address(app, request, &visit, &sent).await?,
         (Reach::Mailbox, "export" | "export_json" | "portable_json" | "portable_csv") => {
             return act::hand_out(app, &visit, action).await.map(Some);
         }

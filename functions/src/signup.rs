@@ -19,7 +19,7 @@ use rundbrief::consent::{self, FormOrigin, SignUpRequest};
 use rundbrief::evidence::Entry;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::form::{FieldProblem, SentValue, Submission};
-use rundbrief::id::{AccountId, EventId, SetupId};
+use rundbrief::id::{AccountId, EventId, PersonKey, SetupId};
 use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::page_language::Language;
@@ -350,16 +350,14 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
 
     let outbox = EventId::generate(now, app.entropy.as_ref());
     let person = form.scope.person(&submission.address);
-    Box::pin(record(
-        app,
-        &form,
+    let asked = Asked {
         submission,
         origin,
         outbox,
         looks_human,
-        now,
-    ))
-    .await?;
+        former: None,
+    };
+    Box::pin(record(app, &form, asked, now)).await?;
 
     let message = NoticeMessage {
         v: MESSAGE_VERSION,
@@ -394,18 +392,33 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
     Ok(Accepted { location })
 }
 
+/// A sign-up as it was asked for.
+pub(crate) struct Asked {
+    pub(crate) submission: Submission,
+    pub(crate) origin: FormOrigin,
+    /// Of the outbox record that it may promise.
+    pub(crate) outbox: EventId,
+    pub(crate) looks_human: bool,
+    /// Whose address it is to replace.
+    pub(crate) former: Option<PersonKey>,
+}
+
 /// Writes what the sign-up leads to: evidence, subscriber, outbox, in one transaction. A bot's
 /// request and a repetition lead to nothing, with the same work. How much an address is mailed is
 /// `notice`'s to limit: whatever it has had, each sign-up has its evidence (S-11).
-async fn record(
+pub(crate) async fn record(
     app: &App,
     form: &LoadedForm,
-    submission: Submission,
-    origin: FormOrigin,
-    outbox: EventId,
-    looks_human: bool,
+    asked: Asked,
     now: Timestamp,
 ) -> Result<(), Trouble> {
+    let Asked {
+        submission,
+        origin,
+        outbox,
+        looks_human,
+        former,
+    } = asked;
     let shown = Document::new(Subject::Form, form.definition.shown(), now);
     app.keep_document(&form.scope, shown, now).await?;
     privacy_notice::keep(app, form, now).await?;
@@ -437,7 +450,10 @@ async fn record(
             outbox,
             now,
         };
-        let transaction = consent::sign_up(&form.scope, &person, request).transaction;
+        let mut transaction = consent::sign_up(&form.scope, &person, request).transaction;
+        if let Some(former) = former {
+            consent::follow(&mut transaction, former);
+        }
         match app.store.commit(&form.scope, &transaction, now).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict) => {}

@@ -7,6 +7,7 @@ mod barring;
 mod controller;
 mod objection;
 mod rectification;
+mod succession;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -32,6 +33,7 @@ pub use self::barring::{Barred, bar};
 pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
 pub use self::objection::object;
 pub use self::rectification::{Rectified, changeable, rectify};
+pub use self::succession::{follow, formers, succeed};
 
 /// Where a form post came from.
 #[derive(Debug, Clone)]
@@ -268,6 +270,7 @@ fn evidence(
         gone_at,
         entry: Some(request.entry),
         confirmed_entry: None,
+        former: None,
         mails: Vec::new(),
     }
 }

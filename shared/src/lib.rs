@@ -23,6 +23,7 @@ pub mod message;
 pub mod outbox;
 pub mod page_language;
 pub mod person;
+pub mod person_request;
 pub mod personal;
 pub mod plain_text;
 pub mod policy;

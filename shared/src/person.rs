@@ -325,6 +325,8 @@ pub enum UnsubscribedVia {
     Page,
     /// The preference page.
     Preferences,
+    /// A new address took over, once it was confirmed.
+    AddressChanged,
     /// The controller, through the API.
     Controller,
 }

@@ -99,6 +99,8 @@ pub enum Store {
     LegalKey,
     /// Who looked into sealed evidence, and why.
     Audit,
+    /// What persons asked for under their rights.
+    PersonRequest,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -208,6 +210,8 @@ pub enum Exported {
     SealedEvidence,
     /// Who looked into it, and why.
     Audit,
+    /// What the person asked for, and what became of it.
+    Requests,
     /// Nothing, for this reason.
     Nothing(&'static str),
 }
@@ -226,7 +230,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -270,6 +274,7 @@ impl Store {
         Self::SealedEvidence,
         Self::LegalKey,
         Self::Audit,
+        Self::PersonRequest,
         Self::FullCopy,
         Self::Log,
     ];
@@ -332,6 +337,14 @@ impl Store {
             // S-22: exactly two weeks, not a second more or less (T-06).
             Self::Archive => Kept::For(Event::Written, days(14)),
             // As long as a message of the backup queue may live: later nothing completes it.
+            // Three years, as claims from them may be brought (§ 1489 ABGB, § 195 BGB).
+            Self::PersonRequest => Kept::For(
+                Event::Written,
+                Period::Months {
+                    months: 36,
+                    setting: None,
+                },
+            ),
             Self::ArchivePart => Kept::For(Event::Written, days(4)),
             Self::FullCopy => Kept::For(Event::Written, days(7)),
             Self::Log => Kept::For(Event::Written, days(14)),
@@ -376,6 +389,7 @@ impl Store {
             | Self::Quarantine
             | Self::DeletionReport
             | Self::SealedEvidence
+            | Self::PersonRequest
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
@@ -458,6 +472,7 @@ impl Store {
             | Self::Quarantine
             | Self::LegalKey
             | Self::Audit
+            | Self::PersonRequest
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
         }
@@ -480,6 +495,7 @@ impl Store {
             Self::Erasure => Exported::Erasures,
             Self::SealedEvidence => Exported::SealedEvidence,
             Self::Audit => Exported::Audit,
+            Self::PersonRequest => Exported::Requests,
             Self::Account
             | Self::Directory
             | Self::ApiKey
@@ -566,6 +582,7 @@ impl Store {
             Self::SealedEvidence => &["sealed_evidence"],
             Self::LegalKey => &["legal_key"],
             Self::Audit => &["audit"],
+            Self::PersonRequest => &["person_request"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile

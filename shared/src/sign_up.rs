@@ -101,6 +101,9 @@ pub struct SignUp {
     /// Where the confirmation does.
     #[serde(default)]
     pub confirmed_entry: Option<Entry>,
+    /// Whose address this one is to replace: the person is the same (L-18).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<PersonKey>,
     /// The mails that were sent about it.
     #[serde(default)]
     pub mails: Vec<MailEvidence>,

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::copy;
 use crate::app::{App, Trouble};
+use crate::erasure;
 use crate::record_of_processing::document;
 
 /// The sections of the record of processing that answer Art. 15(1)(a) to (h) and (2).
@@ -57,9 +58,17 @@ impl<'a> Access<'a> {
         language: Option<Language>,
         now: Timestamp,
     ) -> Result<Option<Self>, Trouble> {
-        let Some(data) = copy(app, scope, person, now).await? else {
+        let Some(mut data) = copy(app, scope, person, now).await? else {
             return Ok(None);
         };
+        let mut before = Vec::new();
+        for former in erasure::formers(app, scope, person.key, now).await? {
+            let former = app.store.person(scope, former, now).await?;
+            before.extend(copy(app, scope, &former, now).await?.map(Value::Object));
+        }
+        if !before.is_empty() {
+            data.insert("former_addresses".to_owned(), before.into());
+        }
         let spoken = person.profile.as_ref().map(|profile| profile.language);
         let language = language.or(spoken).unwrap_or(account.language);
         let whole = (account, scope);
@@ -207,6 +216,11 @@ fn heading(name: &str, language: Language) -> &'static str {
         "single_mails" => ("Einzelne E-Mails an Sie", "Single mails to you"),
         "campaigns" => ("Aussendungen an Sie", "Campaigns sent to you"),
         "erasures" => ("Löschungen", "Erasures"),
+        "requests" => ("Ihre Anträge", "Your requests"),
+        "former_addresses" => (
+            "Unter Ihren früheren Adressen",
+            "Under your former addresses",
+        ),
         "restricted_evidence" => ("Versiegelte Nachweise", "Sealed evidence"),
         _ => (
             "Einsicht in versiegelte Nachweise",

@@ -3,21 +3,24 @@
 //! Each may come twice and says the same then; who may ask is checked before.
 
 use lambda_http::http::{HeaderValue, header};
-use lambda_http::{Body, Response};
+use lambda_http::{Body, Request, Response};
+use rundbrief::address::EmailAddress;
 use rundbrief::consent::{self, Leaving, Rectified};
 use rundbrief::erasure::AskedBy;
 use rundbrief::evidence::Entry;
 use rundbrief::form::SentValue;
-use rundbrief::id::{EventId, ListId};
+use rundbrief::id::{EventId, ListId, PersonKey};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Notice, Outbox};
 use rundbrief::person::{Person, UnsubscribedVia};
+use rundbrief::person_request::{PersonRequest, RequestKind};
 use rundbrief::record::{Expect, Record, Transaction};
 use rundbrief::setup::Field;
 use rundbrief::time::plus_seconds;
 use rundbrief::token::MAILBOX_PROOF_MINUTES;
 
 use super::{Reach, Visit};
+use crate::address_change::{self, Begun};
 use crate::app::{App, Trouble};
 use crate::erasure;
 use crate::export::answer;
@@ -25,6 +28,7 @@ use crate::problem::Problem;
 use crate::record_of_processing::all;
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
+use crate::visitor;
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 8;
@@ -48,6 +52,12 @@ pub(super) enum Done {
     Restricted,
     /// A consent beside those of lists is withdrawn.
     ConsentEnded,
+    /// The new address is asked to confirm.
+    AddressAsked,
+    /// What was sent is no address.
+    NoAddress,
+    /// There is nothing to take along to a new address.
+    SignUpAnew,
     /// The person objected.
     Objected,
     /// The tick that says it is meant is missing.
@@ -74,11 +84,20 @@ fn leaving(app: &App, visit: &Visit, list: Option<ListId>) -> Leaving {
 async fn carry_out<T>(
     app: &App,
     visit: &Visit,
+    decide: impl FnMut(&Person) -> Result<Transaction, T>,
+) -> Result<Option<T>, Trouble> {
+    carry_out_for(app, visit, visit.person.key, decide).await
+}
+
+async fn carry_out_for<T>(
+    app: &App,
+    visit: &Visit,
+    key: PersonKey,
     mut decide: impl FnMut(&Person) -> Result<Transaction, T>,
 ) -> Result<Option<T>, Trouble> {
     let scope = &visit.linked.scope;
     for _ in 0..ATTEMPTS {
-        let person = app.store.person(scope, visit.person.key, visit.now).await?;
+        let person = app.store.person(scope, key, visit.now).await?;
         let transaction = match decide(&person) {
             Ok(transaction) => transaction,
             Err(nothing) => return Ok(Some(nothing)),
@@ -149,6 +168,20 @@ pub(super) async fn object(app: &App, visit: &Visit) -> Result<Done, Problem> {
         ))
     })
     .await?;
+    // The objection is of the person, whatever address they had.
+    for former in erasure::formers(app, &visit.linked.scope, visit.person.key, visit.now).await? {
+        let leaving = self::leaving(app, visit, None);
+        carry_out_for::<()>(app, visit, former, |person| {
+            Ok(consent::object(
+                &visit.linked.scope,
+                person,
+                &leaving,
+                &zone,
+            ))
+        })
+        .await?;
+    }
+    note(app, visit, RequestKind::Objection).await?;
     Ok(Done::Objected)
 }
 
@@ -207,6 +240,9 @@ pub(super) async fn save(
         })
     })
     .await?;
+    if refused.is_none() {
+        note(app, visit, RequestKind::Rectification).await?;
+    }
     Ok(refused.unwrap_or(Done::Saved))
 }
 
@@ -235,6 +271,51 @@ pub(super) async fn end_consent(app: &App, visit: &Visit, action: &str) -> Resul
     Ok(Done::ConsentEnded)
 }
 
+/// Begins the change to a new address, which has to confirm (L-18).
+pub(super) async fn change_address(
+    app: &App,
+    request: &Request,
+    visit: &Visit,
+    sent: &[(String, SentValue)],
+) -> Result<Done, Problem> {
+    if visit.person.is_restricted() {
+        return Ok(Done::Restricted);
+    }
+    let given = sent.iter().find(|(name, _)| name == "email");
+    let address = match given {
+        Some((_, SentValue::Text(text))) => EmailAddress::parse(text).ok(),
+        _ => None,
+    };
+    let Some(address) = address else {
+        return Ok(Done::NoAddress);
+    };
+    // API Gateway always says where a request came from; without it there is no evidence.
+    let ip = visitor::client_ip(request).ok_or(Problem::INTERNAL)?;
+    let whose = (&visit.linked.account, &visit.linked.scope);
+    let begun = address_change::begin(app, whose, &visit.person, address, ip, visit.now);
+    Ok(match Box::pin(begun).await? {
+        Begun::Asked => Done::AddressAsked,
+        Begun::Same => Done::Saved,
+        Begun::OnNoList | Begun::NoSetup => Done::SignUpAnew,
+        Begun::TooMany => return Err(Problem::TOO_MANY),
+    })
+}
+
+/// Writes down that a request was answered while the person watched (L-15).
+async fn note(app: &App, visit: &Visit, kind: RequestKind) -> Result<(), Trouble> {
+    let zone = zone(visit)?;
+    let request = PersonRequest::answered_at_once(visit.person.key, kind, visit.now, &zone);
+    let scope = &visit.linked.scope;
+    match app
+        .store
+        .put(scope, &request, Expect::Absent, visit.now)
+        .await
+    {
+        Ok(()) | Err(WriteError::Conflict) => Ok(()),
+        Err(WriteError::Trouble(trouble)) => Err(trouble),
+    }
+}
+
 /// Erases (Art. 17 GDPR): gone for every reader with the answer; `retention` cleans up within the
 /// hour.
 pub(super) async fn erase(
@@ -248,6 +329,7 @@ pub(super) async fn erase(
     }
     let (scope, key) = (&visit.linked.scope, visit.person.key);
     Box::pin(erasure::erase(app, scope, key, AskedBy::Person, visit.now)).await?;
+    note(app, visit, RequestKind::Erasure).await?;
     Ok(Done::Erased)
 }
 
@@ -261,6 +343,11 @@ pub(super) async fn hand_out(
     let person = &visit.person;
     let profile = person.profile.as_ref().ok_or(Problem::NOT_FOUND)?;
     let json = |value: serde_json::Value| format!("{value:#}");
+    let asked = match action {
+        "portable_csv" | "portable_json" => RequestKind::Portability,
+        _ => RequestKind::Access,
+    };
+    note(app, visit, asked).await?;
     let (kind, name, text) = match action {
         "portable_csv" => (
             "text/csv; charset=utf-8; header=present",

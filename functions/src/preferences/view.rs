@@ -69,7 +69,14 @@ fn print(
         title: language.pick(title.0, title.1),
         is_problem: matches!(
             done,
-            Some(Done::NothingChosen | Done::Invalid(_) | Done::Restricted | Done::NotConfirmed)
+            Some(
+                Done::NothingChosen
+                    | Done::Invalid(_)
+                    | Done::Restricted
+                    | Done::NotConfirmed
+                    | Done::NoAddress
+                    | Done::SignUpAnew
+            )
         ),
         said,
         sections,
@@ -105,6 +112,18 @@ fn said(done: &Done, language: Language) -> Option<String> {
         Done::ConsentEnded => (
             "Ihr Widerruf ist gespeichert.",
             "Your withdrawal is stored.",
+        ),
+        Done::AddressAsked => (
+            "Wir haben der neuen Adresse eine E-Mail geschickt. Erst wenn Sie sie dort bestätigen, ersetzt sie die bisherige.",
+            "We have sent an e-mail to the new address. Only when you confirm it there does it replace the present one.",
+        ),
+        Done::NoAddress => (
+            "Das ist keine gültige E-Mail-Adresse.",
+            "That is not a valid e-mail address.",
+        ),
+        Done::SignUpAnew => (
+            "Unter dieser Adresse gibt es kein Abonnement, das mitkommen könnte. Bitte melden Sie die neue Adresse über das Formular an.",
+            "There is no subscription under this address to take along. Please sign up with the new address by the form.",
         ),
         Done::Objected => (
             "Ihr Widerspruch ist vermerkt: Sie erhalten keine Werbung dieses Absenders mehr.",
@@ -338,6 +357,26 @@ pub(super) async fn of_the_mailbox(
                 ..Section::default()
             });
         }
+    }
+    if may_change && !visit.active().is_empty() {
+        sections.push(Section {
+            heading: language.pick("Neue Adresse", "New address"),
+            text: language
+                .pick(
+                    "Die neue Adresse wird erst verwendet, wenn Sie sie bestätigt haben.",
+                    "The new address is used only once you have confirmed it.",
+                )
+                .to_owned(),
+            inputs: vec![Input {
+                name: "email".to_owned(),
+                label: label("email"),
+                kind: "email",
+                value: String::new(),
+                invalid: *done == Done::NoAddress,
+            }],
+            buttons: vec![("address", language.pick("Adresse ändern", "Change address"))],
+            ..Section::default()
+        });
     }
     sections.extend(rights(language));
     let title = ("Ihre Daten", "Your data");

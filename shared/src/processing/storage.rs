@@ -193,6 +193,10 @@ pub(super) const fn name(store: Store) -> Both {
             "Protokoll der Einsicht in versiegelte Nachweise",
             "Log of who opened sealed evidence",
         ),
+        Store::PersonRequest => (
+            "Anträge betroffener Personen und ihre Erledigung (Schlüsselwert)",
+            "Requests of data subjects and their answers (keyed hash)",
+        ),
         Store::FullCopy => ("Vollsicherung", "Full copy"),
         Store::Log => (
             "Betriebsprotokolle (ohne personenbezogene Daten)",

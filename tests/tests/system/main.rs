@@ -24,6 +24,7 @@ mod notice;
 mod policy;
 mod preferences;
 mod record;
+mod requests;
 mod restore;
 mod retention;
 mod rights;

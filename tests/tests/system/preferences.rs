@@ -447,3 +447,90 @@ async fn a_restriction_freezes_data_until_it_is_lifted_and_an_objection_is_absol
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_new_address_takes_over_once_it_is_confirmed_and_stays_linked() {
+    let world = World::start().await;
+    let [anna, new, other] = ["anna", "annanew", "other"].map(|name| world.person(name));
+    let mail = reader(&world, &anna).await;
+    let path = proof(&world, &mail).await;
+    for body in [
+        "action=address",
+        "action=address&email=",
+        "action=address&email=x%40",
+    ] {
+        let page = press(&world, &path, body).await.expect_page(200).text();
+        assert!(page.contains("keine gültige"), "{body}");
+    }
+    let client = world.fresh_client();
+    let change = |person: &Person| {
+        let body = format!("action=address&email={}", person.email.replace('@', "%40"));
+        world.post(&path).body(FORM, body).from(client).send()
+    };
+    let asked = change(&new).await.expect_page(200).text();
+    assert!(asked.contains("der neuen Adresse"), "{asked}");
+    // The answer does not tell whether an address is known.
+    world.subscribe(&other).await;
+    assert_eq!(change(&other).await.expect_page(200).text(), asked);
+    for _ in 0..2 {
+        change(&other).await.expect_page(200);
+    }
+    let many = world.person("many");
+    change(&many).await.expect_page(200);
+    change(&many).await.expect_page(429);
+    world.drain().await;
+
+    // Until it is confirmed nothing has changed, and the new address is nobody.
+    assert_eq!(known(&world, &anna).await["state"], "active");
+    assert_eq!(known(&world, &new).await, Value::Null);
+    let question = world.only_mail(&new.email).await;
+    world.confirm(&question).send().await.expect_page(200);
+    let taken = known(&world, &new).await;
+    assert_eq!(taken["state"], "active");
+    assert_eq!(taken["lists"], json!(["news"]));
+    assert_eq!(taken["first_name"], anna.first_name.as_str());
+    assert_eq!(taken["last_name"], anna.last_name.as_str());
+    let left = known(&world, &anna).await;
+    assert_eq!(left["state"], "unsubscribed");
+    assert!(!left["deletion_due_at"].is_null(), "{left}");
+    let unsubscriptions = world.api().all("/accounts/demo/unsubscriptions").await;
+    assert_eq!(unsubscriptions[0]["via"], "address_changed");
+    let evidence = world.evidence(&anna.email).await;
+    assert_eq!(evidence.len(), 1, "the old evidence is kept");
+    // A second press changes nothing.
+    world.confirm(&question).send().await.expect_page(200);
+    assert_eq!(
+        world
+            .api()
+            .all("/accounts/demo/unsubscriptions")
+            .await
+            .len(),
+        1
+    );
+
+    // Linked for access, and for erasure.
+    let id = |known: &Value| known["id"].as_str().unwrap().to_owned();
+    let one = format!("/accounts/demo/subscribers/{}", id(&taken));
+    let export = world
+        .api()
+        .get(&format!("{one}/export"))
+        .await
+        .expect(200)
+        .json();
+    let before = &export["data"]["former_addresses"][0];
+    assert_eq!(before["profile"]["address"], anna.email.as_str());
+    assert!(!export.to_string().contains(&other.email));
+    world.api().delete(&one).await.expect(202);
+    world.advance("PT2H").await;
+    world.drain().await;
+    let stored = world.stored().await;
+    for person in [&anna, &new] {
+        assert!(
+            stored.holding(&person.email).is_empty(),
+            "{}",
+            person.first_name
+        );
+    }
+    assert_eq!(known(&world, &other).await["state"], "active");
+    world.finish().await;
+}
