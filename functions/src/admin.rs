@@ -5,8 +5,10 @@
 mod access;
 mod account;
 mod answer;
+mod audit;
 mod backups;
 mod body;
+mod breach;
 mod campaign;
 mod certificate;
 mod dpia;
@@ -33,6 +35,7 @@ mod suppressions;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unused_consents;
 
 use std::sync::{Arc, LazyLock};
 
@@ -82,7 +85,9 @@ async fn serve(app: Arc<App>, request: Request) -> Result<axum::response::Respon
         now,
         body: body.into(),
     };
-    idempotency::serve(context, parts.method, parts.uri, parts.headers).await
+    let served = idempotency::serve(context.clone(), parts.method, parts.uri, parts.headers).await;
+    let response = served.unwrap_or_else(axum::response::IntoResponse::into_response);
+    Ok(audit::recorded(&context, response).await)
 }
 
 /// Sends a request through the routes.
@@ -107,6 +112,8 @@ async fn route(
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let routes = Router::new()
         .merge(account::routes())
+        .merge(audit::routes())
+        .merge(breach::routes())
         .merge(sender_domains::routes())
         .merge(backups::routes())
         .merge(campaign::routes())
@@ -128,9 +135,10 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(suppressions::routes())
         .merge(template::routes())
         .merge(subscriber::routes())
-        .merge(sign_up::routes());
+        .merge(sign_up::routes())
+        .merge(unused_consents::routes());
     Router::new()
-        .nest(PREFIX, routes)
+        .nest(PREFIX, audit::told(routes))
         .fallback(async || Refused::from(Problem::NOT_FOUND))
         .method_not_allowed_fallback(async || Refused::from(Problem::METHOD_NOT_ALLOWED))
 });

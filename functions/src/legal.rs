@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use rundbrief::address::EmailAddress;
+use rundbrief::audit::{Actor, Call};
 use rundbrief::id::{AccountId, EventId, PersonKey};
 use rundbrief::key::AccountScope;
 use rundbrief::legal::{AuditEntry, AuditedAction, LegalKey, LegalSecret, SealedEvidence};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{App, Trouble};
+use crate::audit::record;
 use crate::function::Failure;
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
@@ -62,7 +64,7 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
             let (Some(reason), Some(operator)) = (line(&reason), line(&operator)) else {
                 return Err(Failure::UnknownEvent);
             };
-            let Some(scope) = scope(&app, &account).await? else {
+            let Some((account, scope)) = app.account(&account, app.now()).await? else {
                 return Ok(json!({"error": "unknown_account"}));
             };
             let person = match (person, email) {
@@ -72,7 +74,20 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
                 }
                 _ => return Err(Failure::UnknownEvent),
             };
-            Ok(open(&app, &scope, &secret, person, reason, operator).await?)
+            let shown = open(&app, &scope, &secret, person, reason, operator).await?;
+            // In the log of all that is called, too: it is not shown unrecorded.
+            let call = Call {
+                method: "INVOKE".to_owned(),
+                route: "legal/open".to_owned(),
+                named: vec![("id".to_owned(), person.to_string())],
+                status: 200,
+                created: None,
+            };
+            let by = Actor::Function {
+                name: "legal".to_owned(),
+            };
+            record(&app, Some((&account, &scope)), by, call, app.now()).await?;
+            Ok(shown)
         }
     }
 }
@@ -96,14 +111,6 @@ async fn secret(app: &App) -> Result<LegalSecret, Trouble> {
     let secret: Legal =
         serde_json::from_str(&app.secret(arn).await?).map_err(|_| Trouble::Secret)?;
     LegalSecret::of(&secret.key).map_err(|_| Trouble::Secret)
-}
-
-async fn scope(app: &App, account: &AccountId) -> Result<Option<AccountScope>, Trouble> {
-    let now = app.now();
-    let Some(account) = app.store.account(account, now).await? else {
-        return Ok(None);
-    };
-    Ok(account.scope(&app.keys().await?.secrets, now))
 }
 
 /// Publishes the key if none is: the first stays, what was sealed with it must open.

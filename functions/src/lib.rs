@@ -5,7 +5,9 @@
 
 mod address_change;
 pub mod admin;
+pub mod after_restore;
 pub mod app;
+pub mod audit;
 pub mod aws;
 pub mod backup;
 pub mod campaign;

@@ -30,10 +30,25 @@ static FACTS: LazyLock<Option<InfrastructureFacts>> = LazyLock::new(|| {
 /// When the store does not answer.
 pub(crate) async fn document(
     app: &App,
-    (account, scope): (&Account, &AccountScope),
+    of: (&Account, &AccountScope),
     language: Language,
     role: Role,
     now: Timestamp,
+) -> Result<Document, Trouble> {
+    let make = |basis: &Basis<'_>| record_of_processing(basis, role);
+    Box::pin(with_basis(app, of, language, now, make)).await
+}
+
+/// A document made of everything that a record is made of.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn with_basis(
+    app: &App,
+    (account, scope): (&Account, &AccountScope),
+    language: Language,
+    now: Timestamp,
+    make: impl FnOnce(&Basis<'_>) -> Document,
 ) -> Result<Document, Trouble> {
     let facts = FACTS.as_ref().ok_or(Trouble::Damaged)?;
     let store = &app.store;
@@ -61,7 +76,7 @@ pub(crate) async fn document(
         language,
         made_at: now,
     };
-    Ok(record_of_processing(&basis, role))
+    Ok(make(&basis))
 }
 
 /// What the operator has stated.

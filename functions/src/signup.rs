@@ -19,6 +19,7 @@ use rundbrief::consent::{self, FormOrigin, SignUpRequest};
 use rundbrief::evidence::Entry;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::form::{FieldProblem, SentValue, Submission};
+use rundbrief::guard::screening::Outcome;
 use rundbrief::id::{AccountId, EventId, PersonKey, SetupId};
 use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
@@ -27,7 +28,6 @@ use rundbrief::privacy_notice::InForce;
 use rundbrief::setup::{Field, FormDefinition, Interest, List, Setup};
 use serde_json::{Value, json};
 
-use self::guards::Outcome;
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
 use crate::page;
@@ -37,6 +37,10 @@ use crate::visitor;
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 5;
+
+/// What the log says of a setup that is over its hourly budget; the template's metric filter looks
+/// for it.
+pub const OVER_BUDGET: &str = "setup_over_budget";
 
 /// Handles an API Gateway event.
 ///
@@ -336,7 +340,7 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
     };
 
     let looks_human = match guards::admit(app, &form, ip, &submission, now).await? {
-        Outcome::TooMany { from } => {
+        Outcome::TooMany { from, .. } => {
             let wait = from.as_second() - now.as_second();
             return Err(Refused {
                 language,

@@ -149,6 +149,28 @@ def every_queue_has_a_dead_letter_queue_and_every_one_of_those_an_alarm(template
 
 
 @assertion
+def a_setup_over_its_budget_raises_an_alarm(template):
+    """The filter looks for what `signup` logs; the alarm watches what the filter counts."""
+    counted = []
+    for metric in template.resources("AWS::Logs::MetricFilter").values():
+        (transformation,) = metric["MetricTransformations"]
+        if (
+            target(metric["LogGroupName"]) == "SignupLogGroup"
+            and metric["FilterPattern"] == '{ $.fields.event = "setup_over_budget" }'
+            and transformation["MetricValue"] == "1"
+        ):
+            counted.append((transformation["MetricNamespace"], transformation["MetricName"]))
+    watched = [
+        (alarm.get("Namespace"), alarm["MetricName"])
+        for alarm in template.resources("AWS::CloudWatch::Alarm").values()
+        if (alarm.get("Statistic"), alarm["Threshold"], alarm["ComparisonOperator"])
+        == ("Sum", 0, "GreaterThanThreshold")
+    ]
+    if len(counted) != 1 or counted[0] not in watched:
+        yield f"counted: {counted}, watched: {watched}"
+
+
+@assertion
 def schedules_are_valid_and_fail_loudly(template):
     found = {}
     for function, name, event in template.events("ScheduleV2"):

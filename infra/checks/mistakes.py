@@ -217,6 +217,12 @@ set_in(name, "one attempt", props("SendQueue", "RedrivePolicy", "maxReceiveCount
 set_in(name, "kept for four days", props("SendDeadLetterQueue", "MessageRetentionPeriod"), 345_600)
 set_in(name, "no alarm", ("Resources", "BackupDeadLetterAlarm"), None)
 set_in(name, "a deaf alarm", props("BackupDeadLetterAlarm", "Threshold"), 100)
+name = "a_setup_over_its_budget_raises_an_alarm"
+set_in(name, "another function's log", props("SignupBudgetFilter", "LogGroupName"), {"Ref": "SendLogGroup"})
+set_in(name, "looks for something else", props("SignupBudgetFilter", "FilterPattern"), '{ $.event = "over" }')
+set_in(name, "no alarm", ("Resources", "SignupBudgetAlarm"), None)
+set_in(name, "a deaf alarm", props("SignupBudgetAlarm", "Threshold"), 100)
+set_in(name, "watches another metric", props("SignupBudgetAlarm", "MetricName"), "SetupOverBudgets")
 name = "schedules_are_valid_and_fail_loudly"
 for function, event, expression, doc in [
     ("Campaign", "EveryMinute", "rate(1 minutes)", "one minutes"),

@@ -46,6 +46,9 @@ pub struct Account {
     /// Whether domains or patterns of addresses are suppressed, so that a sign-up must look.
     #[serde(default)]
     pub has_address_rules: bool,
+    /// Calendar months that entries of its audit log are kept, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_months: Option<u32>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was closed.
@@ -238,6 +241,7 @@ mod tests {
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1)),
             has_address_rules: false,
+            audit_months: None,
             created_at: Timestamp::UNIX_EPOCH,
             evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
             closed_at: None,

@@ -8,6 +8,7 @@ mod controller;
 mod objection;
 mod rectification;
 mod succession;
+pub mod unused;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

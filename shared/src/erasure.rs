@@ -38,6 +38,8 @@ pub enum AskedBy {
     Controller,
     /// The person, after a fresh mailbox proof (P-06).
     Person,
+    /// Nobody anew: a restored copy did not know of it.
+    Restore,
 }
 
 /// A part of the clean-up.
@@ -234,7 +236,7 @@ pub fn erase(
     Decision::Erase(transaction, Box::new(erasure))
 }
 
-fn left(profile: Option<&Profile>, sign_ups: &[SignUp]) -> Left {
+pub(crate) fn left(profile: Option<&Profile>, sign_ups: &[SignUp]) -> Left {
     let mut spellings: Vec<EmailAddress> = Vec::new();
     let known = profile
         .iter()

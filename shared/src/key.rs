@@ -108,6 +108,10 @@ impl Places<'_> {
         format!("A#{}#L", self.0)
     }
 
+    pub(crate) fn audit(self) -> String {
+        format!("A#{}#U", self.0)
+    }
+
     pub(crate) fn quarantine(self, restore: &RestoreId, partition: Option<Partition>) -> String {
         match partition {
             Some(partition) => format!("A#{}#Q#{restore}#{partition}", self.0),
@@ -252,6 +256,16 @@ impl AccountScope {
     /// Something of the evidence ledger.
     pub fn evidence(&self, sk: impl Into<String>) -> Key {
         Key::main(self.evidence_partition(), sk)
+    }
+
+    /// The partition of the account's audit log.
+    pub fn audit_partition(&self) -> String {
+        self.places().audit()
+    }
+
+    /// An entry of the audit log.
+    pub fn audit(&self, entry: EventId) -> Key {
+        Key::main(self.audit_partition(), entry.to_string())
     }
 
     /// The partition of a campaign's control item and arcs.

@@ -293,7 +293,7 @@ impl AuditEntry {
 }
 
 impl Stored for AuditEntry {
-    const KIND: &'static str = "audit";
+    const KIND: &'static str = "evidence_access";
 
     fn key(&self, scope: &AccountScope) -> Key {
         scope.configuration(Self::KIND, &self.event.to_string())

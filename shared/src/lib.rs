@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 pub mod archive;
+pub mod audit;
 pub mod campaign;
 pub mod consent;
 pub mod crypto;

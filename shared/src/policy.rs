@@ -101,6 +101,8 @@ pub enum Store {
     Audit,
     /// What persons asked for under their rights.
     PersonRequest,
+    /// The audit log of the management API: identifiers only.
+    AuditLog,
     /// Point-in-time recovery of the main table.
     FullCopy,
     /// The functions' logs.
@@ -230,7 +232,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -275,6 +277,7 @@ impl Store {
         Self::LegalKey,
         Self::Audit,
         Self::PersonRequest,
+        Self::AuditLog,
         Self::FullCopy,
         Self::Log,
     ];
@@ -328,6 +331,13 @@ impl Store {
                 Period::Months {
                     months: 12,
                     setting: None,
+                },
+            ),
+            Self::AuditLog => Kept::For(
+                Event::Written,
+                Period::Months {
+                    months: crate::audit::DEFAULT_MONTHS,
+                    setting: Some(("audit_months of the account", crate::audit::MAX_MONTHS)),
                 },
             ),
             Self::GuardCounter | Self::IdempotencyKey | Self::ImportFile => {
@@ -390,6 +400,7 @@ impl Store {
             | Self::DeletionReport
             | Self::SealedEvidence
             | Self::PersonRequest
+            | Self::AuditLog
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
@@ -473,6 +484,7 @@ impl Store {
             | Self::LegalKey
             | Self::Audit
             | Self::PersonRequest
+            | Self::AuditLog
             | Self::FullCopy
             | Self::Log => InArchive::No(OPERATION),
         }
@@ -496,6 +508,9 @@ impl Store {
             Self::SealedEvidence => Exported::SealedEvidence,
             Self::Audit => Exported::Audit,
             Self::PersonRequest => Exported::Requests,
+            Self::AuditLog => {
+                Exported::Nothing("it names a person by key only, and says nothing of them")
+            }
             Self::Account
             | Self::Directory
             | Self::ApiKey
@@ -576,13 +591,14 @@ impl Store {
             Self::SealingKey => &["sealing_key"],
             Self::Suppression => &["suppression"],
             Self::EcgList => &["ecg_list", "ecg_chunk"],
-            Self::Restore => &["restore", "freeze"],
+            Self::Restore => &["restore", "freeze", "full_restore"],
             Self::Quarantine => &["staged"],
             Self::Erasure => &["erasure"],
             Self::SealedEvidence => &["sealed_evidence"],
             Self::LegalKey => &["legal_key"],
-            Self::Audit => &["audit"],
             Self::PersonRequest => &["person_request"],
+            Self::Audit => &["evidence_access"],
+            Self::AuditLog => &["audit"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
             | Self::ImportFile

@@ -3,6 +3,7 @@
 //!
 //! States and words only. Reading the account is the handler's part; no legal advice is given.
 
+pub mod breach;
 mod controller;
 mod controller_record;
 mod data;

@@ -16,6 +16,7 @@ use crate::key::{AccountScope, Key};
 use crate::policy::Store;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 
+pub mod full;
 pub mod replay;
 
 use replay::Fate;

@@ -72,7 +72,7 @@ impl Remains {
     }
 
     /// The partitions of its people: tombstones, the seals over their evidence, and what is kept of
-    /// erased ones included.
+    /// erased ones included; and the partition of who did what.
     pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
         let places = Places(&self.0);
         Partition::all()
@@ -87,6 +87,7 @@ impl Remains {
             .chain([
                 (Table::Main, places.evidence()),
                 (Table::Main, places.erasures()),
+                (Table::Main, places.audit()),
             ])
     }
 

@@ -474,6 +474,7 @@ pub(crate) mod tests {
             evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
             key: AccountKeyMaterial::generate(&secrets.unwrap(), &SeededEntropy::new(1)),
             has_address_rules: false,
+            audit_months: None,
             created_at: Timestamp::UNIX_EPOCH,
             closed_at: None,
             gone_at: None,

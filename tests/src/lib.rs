@@ -17,6 +17,7 @@ pub mod client;
 pub mod links;
 pub mod log;
 pub mod mail;
+pub mod measured;
 pub mod people;
 pub mod process;
 pub mod running;

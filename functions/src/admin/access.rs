@@ -138,6 +138,14 @@ impl Caller {
         }
     }
 
+    /// The account, its scope and the key, if it is an account's key.
+    pub(super) fn own(&self) -> Option<(&Account, &AccountScope, &ApiKey)> {
+        match self {
+            Self::Platform => None,
+            Self::Account(caller) => Some((&caller.account, &caller.scope, &caller.key)),
+        }
+    }
+
     /// Names the key, for what is kept per key.
     pub(super) fn name(&self) -> String {
         match self {

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use lambda_http::http::Uri;
 use rundbrief::account::{Account, ApiKey, DirectoryEntry, MAX_EVIDENCE_YEARS, Scope};
 use rundbrief::address::EmailAddress;
+use rundbrief::audit;
 use rundbrief::crypto::{AccountKeyMaterial, KeySecret};
 use rundbrief::header::MAX_SENDER_NAME_CHARACTERS;
 use rundbrief::id::{AccountId, KeyId};
@@ -21,7 +22,8 @@ use serde_json::{Value, json};
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
 use super::answer::{Answer, created, etag, found, found_at, if_match, lost_race};
 use super::body::{
-    self, Code, MAX_BODY_OCTETS, Object, line, line_or_empty, lines, string, web_address, word,
+    self, Code, MAX_BODY_OCTETS, Object, line, line_or_empty, lines, number, string, web_address,
+    word,
 };
 use super::key::shown_once;
 use super::listing::{Parameters, Window, listed};
@@ -56,6 +58,7 @@ fn show(account: &Account) -> Value {
         "contact": account.contact,
         "sender_domains": account.sender_domains,
         "evidence_years_after_erasure": account.evidence_years_after_erasure,
+        "audit_months": account.audit_months.unwrap_or(audit::DEFAULT_MONTHS),
         "created_at": ShownInstant(account.created_at),
         "closed_at": account.closed_at.map(ShownInstant),
         "deletion_due_at": account.gone_at.map(ShownInstant),
@@ -106,6 +109,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         sender_domains: Vec::new(),
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
         has_address_rules: false,
+        audit_months: None,
         created_at: now,
         evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
         closed_at: None,
@@ -221,6 +225,9 @@ fn apply(account: &mut Account, body: &mut Object) {
     }
     if let Some(url) = body.given("privacy_url", address_or_empty) {
         account.privacy_url = url.unwrap_or_default();
+    }
+    if let Some(months) = body.given("audit_months", number(1..=audit::MAX_MONTHS)) {
+        account.audit_months = months;
     }
     match body.given("language", word) {
         Some(Some(language)) => account.language = language,

@@ -23,22 +23,22 @@ pub(super) fn routes() -> Router {
 }
 
 #[derive(Clone, Copy)]
-enum Format {
+pub(super) enum Format {
     Html,
     Markdown,
     Json,
 }
 
 /// What the query string asks for.
-struct Wanted {
-    language: Language,
-    format: Format,
+pub(super) struct Wanted {
+    pub(super) language: Language,
+    pub(super) format: Format,
     role: Role,
     strict: bool,
 }
 
 impl Wanted {
-    fn of(uri: &Uri) -> Result<Self, Refused> {
+    pub(super) fn of(uri: &Uri) -> Result<Self, Refused> {
         let parameters = Parameters::of(uri);
         let mut problems = Vec::new();
         let mut unknown = |name: &str| problems.push((name.to_owned(), "unknown"));
@@ -107,11 +107,14 @@ async fn read(access: Access, uri: Uri) -> Answer {
         let missing = missing.map(|one| (one.path, "to_complete"));
         return Err(Refused::fields(missing.collect()));
     }
-    Ok(match wanted.format {
+    rendered(&document, wanted.format)
+}
+
+/// A document as it was asked for.
+pub(super) fn rendered(document: &Document, format: Format) -> Answer {
+    Ok(match format {
         Format::Html => {
-            let page = RecordPage {
-                document: &document,
-            };
+            let page = RecordPage { document };
             let html = page.render().map_err(|_| Problem::INTERNAL)?;
             text("text/html; charset=utf-8", html)
         }

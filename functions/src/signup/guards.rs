@@ -1,45 +1,26 @@
-//! Who may sign up how often, and who is taken for a bot (M-28 to M-31).
+//! Who may sign up how often, and who is taken for a bot (M-28 to M-31): carries out what the
+//! domain's screening asks for.
 
 use jiff::Timestamp;
 use rundbrief::consent::REPEAT_SECONDS;
 use rundbrief::form::Submission;
-use rundbrief::guard::{CLIENT_LIMIT, SlidingLimit};
+use rundbrief::guard::screening::{
+    FormTime, Limited, NONCE_LIMIT, Outcome, Screening, Signs, Step,
+};
+use rundbrief::guard::{CLIENT_LIMIT, HourlyBudget};
 use rundbrief::id::{EventId, PersonKey};
 use rundbrief::personal::ClientIp;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::plus_seconds;
 use rundbrief::token::Token;
 
-use super::LoadedForm;
+use super::{LoadedForm, OVER_BUDGET};
 use crate::app::{App, Trouble};
-use crate::store::{GuardAnswer, Range};
-
-/// Nobody fills in a form faster than this, in seconds (engineering).
-const MIN_FILL_SECONDS: i64 = 2;
-/// A form that was shown longer ago than this is a stored one, in seconds: a week (engineering).
-const MAX_FORM_AGE_SECONDS: i64 = 7 * 86_400;
+use crate::store::Range;
 
 /// Sign-ups of one person that are looked at: more of the last minutes are somebody's attack,
 /// and each of them was held back already.
 const RECENT_SIGN_UPS: i32 = 100;
-
-/// A form's nonce is good for one post.
-const NONCE_LIMIT: SlidingLimit = SlidingLimit {
-    kind: "nonce",
-    count: 1,
-    window_seconds: MAX_FORM_AGE_SECONDS,
-    gap_seconds: 0,
-};
-
-/// What the guards say.
-pub(super) enum Outcome {
-    /// Go on.
-    Human,
-    /// Look as if it had worked.
-    Bot,
-    /// Not before this instant.
-    TooMany { from: Timestamp },
-}
 
 /// Counts the request for client and setup, and looks for signs of a bot.
 pub(super) async fn admit(
@@ -50,59 +31,71 @@ pub(super) async fn admit(
     now: Timestamp,
 ) -> Result<Outcome, Trouble> {
     let keys = app.keys().await?;
-    if let GuardAnswer::NotBefore(from) = app
-        .store
-        .count(&CLIENT_LIMIT, &keys.guard.client(ip), now)
-        .await?
-    {
-        return Ok(Outcome::TooMany { from });
-    }
     let setup = &form.definition.setup;
-    let mut shard = [0];
-    app.entropy.fill(&mut shard);
-    let answer = app
-        .store
-        .count_for_setup(
-            &form.account.id,
-            &setup.id,
-            setup.hourly_budget,
-            shard[0],
-            now,
-        )
-        .await?;
-    if let GuardAnswer::NotBefore(from) = answer {
-        tracing::warn!(account = %form.account.id, setup = %setup.id, "a setup is over its hourly budget");
-        return Ok(Outcome::TooMany { from });
-    }
-    if submission.honeypot {
-        return Ok(Outcome::Bot);
-    }
-    let Some(form_time) = &submission.form_time else {
-        return Ok(Outcome::Human);
+    let form_time = match &submission.form_time {
+        None => FormTime::Absent,
+        Some(sealed) => match keys.sealer.open(sealed) {
+            Ok(Token::FormTime {
+                account,
+                setup,
+                shown_at,
+                nonce,
+            }) => FormTime::Shown {
+                account,
+                setup,
+                at: shown_at,
+                nonce,
+            },
+            _ => FormTime::Forged,
+        },
     };
-    let Ok(Token::FormTime {
-        account,
-        setup,
-        shown_at,
-        nonce,
-    }) = keys.sealer.open(form_time)
-    else {
-        return Ok(Outcome::Bot);
-    };
-    let age = now.as_second() - shown_at.as_second();
-    if account != form.account.id
-        || setup != form.definition.setup.id
-        || !(MIN_FILL_SECONDS..=MAX_FORM_AGE_SECONDS).contains(&age)
-    {
-        return Ok(Outcome::Bot);
-    }
-    match app
-        .store
-        .count(&NONCE_LIMIT, &keys.guard.nonce(nonce), now)
-        .await?
-    {
-        GuardAnswer::Counted => Ok(Outcome::Human),
-        GuardAnswer::NotBefore(_) => Ok(Outcome::Bot),
+    let mut screening = Screening::new(Signs {
+        account: form.account.id.clone(),
+        setup: setup.id.clone(),
+        honeypot: submission.honeypot,
+        form_time,
+        now,
+    });
+    loop {
+        let answer = match screening.step() {
+            Step::CountClient => {
+                let client = keys.guard.client(ip);
+                app.store.count(&CLIENT_LIMIT, &client, now).await?
+            }
+            Step::CountSetup => {
+                let mut first = [0];
+                app.entropy.fill(&mut first);
+                let budget = HourlyBudget(setup.hourly_budget);
+                let (account, setup) = (&form.account.id, &setup.id);
+                app.store
+                    .count_for_setup(account, setup, budget, first[0], now)
+                    .await?
+            }
+            Step::CountNonce(nonce) => {
+                let nonce = keys.guard.nonce(nonce);
+                app.store.count(&NONCE_LIMIT, &nonce, now).await?
+            }
+            Step::Done(outcome) => {
+                let limited = matches!(
+                    outcome,
+                    Outcome::TooMany {
+                        of: Limited::Setup,
+                        ..
+                    }
+                );
+                if limited {
+                    // The template's metric filter counts these lines, and its alarm tells.
+                    tracing::warn!(
+                        event = OVER_BUDGET,
+                        account = %form.account.id,
+                        setup = %setup.id,
+                        "a setup is over its hourly budget"
+                    );
+                }
+                return Ok(outcome);
+            }
+        };
+        screening.counted(answer);
     }
 }
 

@@ -5,22 +5,14 @@ use std::fmt::Write as _;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
-use rundbrief::guard::SlidingLimit;
+pub use rundbrief::guard::GuardAnswer;
+use rundbrief::guard::{HourlyBudget, SlidingLimit};
 use rundbrief::id::{AccountId, EventId, SetupId};
 use rundbrief::key::Key;
 use rundbrief::time::{DueHour, plus_seconds};
 
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
-
-/// Whether one more may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GuardAnswer {
-    /// It was counted.
-    Counted,
-    /// Not before this instant.
-    NotBefore(Timestamp),
-}
 
 impl Store {
     /// Counts an event in the sliding log under `hash`, unless the limit forbids it.
@@ -120,8 +112,8 @@ impl Store {
         }
     }
 
-    /// Counts one sign-up of a setup's hour, unless its budget is used up; the counter is sharded
-    /// by `shard` so that one form cannot make one item hot.
+    /// Counts one sign-up of a setup's hour, unless its budget is used up. The counter asked first
+    /// is `first`, any number; the others are asked only where it is full.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -129,25 +121,35 @@ impl Store {
         &self,
         account: &AccountId,
         setup: &SetupId,
-        budget: u32,
-        shard: u8,
+        budget: HourlyBudget,
+        first: u8,
         now: Timestamp,
     ) -> Result<GuardAnswer, Trouble> {
         let hour = DueHour::of(now);
-        let key = Key::guard(
-            &format!("{account}#{setup}#{}", hour.0),
-            &format!("setup#{}", shard % SETUP_SHARDS),
-        );
-        let of_shard = budget.div_ceil(u32::from(SETUP_SHARDS));
+        let hash = format!("{account}#{setup}#{}", hour.0);
+        for shard in HourlyBudget::shards(first) {
+            let key = Key::guard(&hash, &format!("setup#{shard}"));
+            if self.count_up_to(&key, budget.of_shard(shard), now).await? {
+                return Ok(GuardAnswer::Counted);
+            }
+        }
+        Ok(GuardAnswer::NotBefore(HourlyBudget::from(now)))
+    }
+
+    /// Adds one to a counter of this hour, if it stays within `most`.
+    async fn count_up_to(&self, key: &Key, most: u32, now: Timestamp) -> Result<bool, Trouble> {
+        if most == 0 {
+            return Ok(false);
+        }
         let result = self
             .client()
             .update_item()
             .table_name(self.name(key.table))
-            .set_key(Some(item::key(&key)))
+            .set_key(Some(item::key(key)))
             .update_expression("SET expires_at = :expires_at ADD n :one")
-            .condition_expression("attribute_not_exists(n) OR n < :budget")
+            .condition_expression("attribute_not_exists(n) OR n < :most")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(":budget", AttributeValue::N(of_shard.to_string()))
+            .expression_attribute_values(":most", AttributeValue::N(most.to_string()))
             .expression_attribute_values(
                 ":expires_at",
                 AttributeValue::N(plus_seconds(now, 7_200).as_second().to_string()),
@@ -155,20 +157,14 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else {
-            return Ok(GuardAnswer::Counted);
+            return Ok(true);
         };
         match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
-                let next_hour = Timestamp::from_second(hour.next().0 * 3_600).unwrap_or(now);
-                Ok(GuardAnswer::NotBefore(next_hour))
-            }
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
             _ => Err(trouble(&error, "count")),
         }
     }
 }
-
-/// Counters per setup and hour.
-pub(crate) const SETUP_SHARDS: u8 = 4;
 
 /// The events in a log, oldest first; zero stands for none.
 fn log(item: Option<&Item>, n: u8) -> Vec<Timestamp> {

@@ -26,6 +26,35 @@ pub fn open<'a>(
     Ok(database)
 }
 
+/// A copy of the database file as it is at this moment, also of one that is in use: what
+/// point-in-time recovery is elsewhere.
+///
+/// # Errors
+/// When the file cannot be read, or the copy not be written.
+pub fn copy(file: &Path, to: &Path) -> Result<(), String> {
+    let to = to.to_str().ok_or("the path is not valid UTF-8")?;
+    let connection = rusqlite::Connection::open(file).map_err(|error| error.to_string())?;
+    connection
+        .execute("VACUUM INTO ?1", [to])
+        .map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Serves a database file, such as a copy, until the task ends; nothing is created in it.
+///
+/// # Errors
+/// When it is no database of this platform.
+pub fn serve(
+    file: &Path,
+    listener: tokio::net::TcpListener,
+) -> Result<tokio::task::JoinHandle<()>, String> {
+    let database = open(file, [])?;
+    Ok(tokio::spawn(async move {
+        let _ =
+            dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await;
+    }))
+}
+
 fn create(database: &Database, table: &Table) -> Result<(), String> {
     let known = database
         .get_table_metadata(&table.name)

@@ -32,6 +32,7 @@ fn account() -> (Account, AccountScope) {
         created_at: now,
         evidence_years_after_erasure: 3,
         has_address_rules: false,
+        audit_months: None,
         closed_at: None,
         gone_at: None,
     };

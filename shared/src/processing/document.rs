@@ -315,6 +315,17 @@ impl Writer {
                 "Template, to be completed by the processor. Made from the running configuration; no legal advice.",
             ),
         };
+        self.finish_as(basis, role, title, notice)
+    }
+
+    /// A document of this title, which is made like a record.
+    pub(super) fn finish_as(
+        self,
+        basis: &Basis<'_>,
+        role: Role,
+        title: Both,
+        notice: Both,
+    ) -> Document {
         Document {
             account: basis.account.id.clone(),
             role,

@@ -197,6 +197,10 @@ pub(super) const fn name(store: Store) -> Both {
             "Anträge betroffener Personen und ihre Erledigung (Schlüsselwert)",
             "Requests of data subjects and their answers (keyed hash)",
         ),
+        Store::AuditLog => (
+            "Zugriffsprotokoll der Schnittstelle (nur Kennungen)",
+            "Audit log of the API (identifiers only)",
+        ),
         Store::FullCopy => ("Vollsicherung", "Full copy"),
         Store::Log => (
             "Betriebsprotokolle (ohne personenbezogene Daten)",

@@ -96,7 +96,13 @@ async fn objects(world: &World, kinds: &[&str]) -> usize {
 
 /// What is kept of the demo account without a term of its own.
 fn of_demo(stored: Stored) -> Vec<((String, String, String), Value)> {
-    let due = ["backup", "backup_part", "deletion_report", "outbox"];
+    let due = [
+        "audit",
+        "backup",
+        "backup_part",
+        "deletion_report",
+        "outbox",
+    ];
     let stored = stored.without(&due).0.into_iter();
     stored
         .filter(|((_, pk, _), _)| pk.starts_with("A#demo"))
@@ -273,6 +279,7 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, app.entropy.as_ref()),
             has_address_rules: false,
+            audit_months: None,
             created_at: now,
             evidence_years_after_erasure: rundbrief::account::MAX_EVIDENCE_YEARS,
             closed_at: gone_at,

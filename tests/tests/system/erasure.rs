@@ -234,7 +234,7 @@ async fn after_an_erasure_nothing_is_left_in_the_clear_and_the_legal_role_alone_
     }
     assert!(text.contains(&world.client(77).to_string()));
     let stored = world.scan_table().await;
-    let audit = stored.of_kind("audit");
+    let audit = stored.of_kind("evidence_access");
     assert_eq!(audit.len(), 1);
     assert_eq!(audit[0]["reason"], "Klage 7 Cg 12/27");
     assert_eq!(found(&world, &searched).await, Vec::<String>::new());

@@ -1,6 +1,9 @@
 //! How often one may sign up: repeats, limits per client and address, bots (M-28 to M-31).
 //!
-//! What a single sign-up leads to is in `sign_up`.
+//! What a single sign-up leads to is in `sign_up`; what limits withstand altogether is simulated
+//! in `rundbrief::guard::simulation`.
+
+mod budget;
 
 use serde_json::json;
 use tests::World;

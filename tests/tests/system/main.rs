@@ -7,8 +7,10 @@
 )]
 
 mod admin_api;
+mod audit;
 mod backup;
 mod bad_input;
+mod breach;
 mod browser;
 mod campaign;
 mod closure;
@@ -16,6 +18,7 @@ mod confirm;
 mod crash;
 mod erasure;
 mod evidence;
+mod full_restore;
 mod import;
 mod journey;
 mod limits;

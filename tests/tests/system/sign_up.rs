@@ -359,8 +359,18 @@ async fn the_peer_is_the_client_whatever_a_header_says() {
 #[tokio::test]
 async fn the_answer_tells_nobody_whether_an_address_is_known() {
     let world = World::start().await;
-    let [new, pending, active, suppressed, bot] =
-        ["new", "pending", "subscribed", "suppressed", "bot"].map(|name| world.person(name));
+    let [new, pending, active, suppressed, listed, bot] = [
+        "new",
+        "pending",
+        "subscribed",
+        "suppressed",
+        "listed",
+        "bot",
+    ]
+    .map(|name| world.person(name));
+    let on_list = json!({"kind": "address", "value": listed.email});
+    let suppressions = "/accounts/demo/suppressions";
+    world.api().post(suppressions, &on_list).await.expect(201);
     world
         .sign_up("double")
         .email(&pending.email)
@@ -390,6 +400,7 @@ async fn the_answer_tells_nobody_whether_an_address_is_known() {
                 ("pending", &pending),
                 ("subscribed", &active),
                 ("suppressed", &suppressed),
+                ("on the controller's list", &listed),
                 ("bot", &bot),
             ] {
                 let mut form = world
@@ -404,8 +415,15 @@ async fn the_answer_tells_nobody_whether_an_address_is_known() {
                 }
                 answers.push((kind.to_owned(), form.send().await.expect_accepted()));
             }
+            // Status, body and all headers; the date apart, which is the time's.
             for (kind, answer) in &answers {
                 assert_eq!(answer, &answers[0].1, "{kind} in {setup}");
+                assert!(
+                    answer
+                        .headers
+                        .iter()
+                        .any(|(name, _)| name == "content-length")
+                );
             }
         }
     }

@@ -59,10 +59,15 @@ fn binaries() -> BTreeSet<String> {
         .collect()
 }
 
+/// Binaries that an operator starts at a terminal: no function, and in no function's role.
+const COMMANDS: &[&str] = &["after-restore"];
+
 #[test]
 fn every_binary_is_a_function_of_the_template() {
-    let deployed = packages(TEMPLATE);
+    let mut deployed = packages(TEMPLATE);
     assert!(!deployed.is_empty());
+    assert!(COMMANDS.iter().all(|command| !deployed.contains(*command)));
+    deployed.extend(COMMANDS.iter().map(ToString::to_string));
     let forgotten: Vec<_> = binaries().difference(&deployed).cloned().collect();
     assert_eq!(forgotten, Vec::<String>::new());
 }
@@ -84,4 +89,15 @@ fn functions_roles_and_log_groups_are_named_alike() {
             assert_eq!(TEMPLATE.matches(&resource).count(), 1, "{id}{kind}");
         }
     }
+}
+
+#[test]
+fn the_alarm_of_a_setups_budget_looks_for_the_line_that_signup_logs() {
+    // `function::serve` logs as JSON, a line's own fields under `fields`.
+    let pattern = format!(
+        "{{ $.fields.event = \"{}\" }}",
+        functions::signup::OVER_BUDGET
+    );
+    let filter = format!("      FilterPattern: '{pattern}'\n");
+    assert_eq!(TEMPLATE.matches(&filter).count(), 1, "{filter}");
 }
