@@ -106,9 +106,14 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }
 
-/// The share that two distributions have in common, over bins of 10 microseconds: 1 when they are
-/// the same, 0 when any post could be told apart.
+/// Bins that two distributions are compared in.
+const BINS: usize = 40;
+
+/// The share that two distributions have in common, in bins from the least to the 99th percentile
+/// of both: 1 when they are the same, 0 when any post could be told apart.
 fn overlap(one: &[f64], other: &[f64]) -> f64 {
+    let least = f64::min(one[0], other[0]);
+    let most = f64::max(percentile(one, 99), percentile(other, 99));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -116,9 +121,10 @@ fn overlap(one: &[f64], other: &[f64]) -> f64 {
         reason = "bins of a table"
     )]
     let bins = |sorted: &[f64]| {
-        let mut bins = vec![0.0; 1_000];
+        let mut bins = vec![0.0; BINS];
         for spent in sorted {
-            bins[((spent / 10.0) as usize).min(999)] += 1.0 / sorted.len() as f64;
+            let bin = (spent - least) / (most - least).max(1.0) * BINS as f64;
+            bins[(bin as usize).min(BINS - 1)] += 1.0 / sorted.len() as f64;
         }
         bins
     };
@@ -169,6 +175,6 @@ fn main() {
         );
     }
     println!(
-        "\noverlap: the share of the two distributions in common, in bins of 10 microseconds."
+        "\noverlap: the share of the two distributions in common, in {BINS} bins up to the 99th percentile."
     );
 }
