@@ -4,6 +4,7 @@
 //! said here what is exported of it.
 
 pub(crate) mod answer;
+mod words;
 
 use jiff::Timestamp;
 use rundbrief::campaign::Limits;

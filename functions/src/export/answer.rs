@@ -17,6 +17,7 @@ use rundbrief::time::ShownInstant;
 use serde_json::{Map, Value, json};
 
 use super::copy;
+use super::words::name_of;
 use crate::app::{App, Trouble};
 use crate::erasure;
 use crate::record_of_processing::document;
@@ -128,7 +129,7 @@ impl<'a> Access<'a> {
                 .iter()
                 .map(|(name, value)| {
                     let mut rows = Vec::new();
-                    flatten(String::new(), value, &mut rows);
+                    flatten(String::new(), value, language, &mut rows);
                     (heading(name, language), rows)
                 })
                 .collect(),
@@ -231,7 +232,7 @@ fn heading(name: &str, language: Language) -> &'static str {
 }
 
 /// A value as lines of a table.
-fn flatten(path: String, value: &Value, rows: &mut Vec<(String, String)>) {
+fn flatten(path: String, value: &Value, language: Language, rows: &mut Vec<(String, String)>) {
     let join = |name: &str| {
         if path.is_empty() {
             name.to_owned()
@@ -243,16 +244,26 @@ fn flatten(path: String, value: &Value, rows: &mut Vec<(String, String)>) {
         Value::Null => {}
         Value::Object(members) => {
             for (name, value) in members {
-                flatten(join(name), value, rows);
+                if let Some(name) = name_of(name, language) {
+                    flatten(join(&name), value, language, rows);
+                }
             }
         }
         Value::Array(values) => {
             for (number, value) in values.iter().enumerate() {
-                flatten(join(&(number + 1).to_string()), value, rows);
+                flatten(join(&(number + 1).to_string()), value, language, rows);
             }
         }
         Value::String(text) => rows.push((path, text.clone())),
-        other => rows.push((path, other.to_string())),
+        Value::Bool(flag) => {
+            let said = if *flag {
+                language.pick("ja", "yes")
+            } else {
+                language.pick("nein", "no")
+            };
+            rows.push((path, said.to_owned()));
+        }
+        Value::Number(number) => rows.push((path, number.to_string())),
     }
 }
 
