@@ -376,3 +376,29 @@ fn every_kind_of_item_belongs_to_a_store_of_the_policy() {
         "say in `policy` how long it is kept"
     );
 }
+
+#[tokio::test]
+async fn evidence_of_a_subscriber_stays_as_long_as_the_subscriber() {
+    let world = World::start().await;
+    let anna = world.person("anna");
+    world.subscribe(&anna).await;
+    let before = world.evidence(&anna.email).await;
+    assert_eq!(before.len(), 1);
+    // Ten years on a machine that was off, and then everything that is due.
+    let ten_years = jiff::SignedDuration::from_hours(24 * 3_653);
+    world.skip(ten_years).await;
+    for function in ["retention", "campaign", "retention"] {
+        world.run(function).await;
+    }
+    world.drain().await;
+    assert_eq!(
+        world.subscriber(&anna.email).await.unwrap()["state"],
+        "active"
+    );
+    assert_eq!(world.evidence(&anna.email).await, before);
+    let id = before[0]["id"].as_str().unwrap();
+    let certificate = format!("/accounts/demo/signups/{id}/certificate");
+    let certificate = world.api().get(&certificate).await.expect(200).json();
+    assert!(certificate.to_string().contains(&anna.email));
+    world.finish().await;
+}

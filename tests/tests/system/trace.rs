@@ -1,6 +1,7 @@
 //! Holds `docs/requirements-trace.md` against the sources: every test it names exists.
 //!
-//! Whether a test proves its row is a person's judgement, not this file's.
+//! Of the rows from the seed, on modes, tensions and law, what is not done has a reason. Whether a
+//! test proves its row is a person's judgement, not this file's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +24,13 @@ fn mistakes(document: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<String
             continue;
         }
         *rows.entry(row).or_default() += 1;
+        let has_reason = document.contains(&format!("\n- **{row}**: "));
+        let needs_one = state != "done" && row.starts_with(['S', 'O', 'T', 'L']);
+        match (needs_one, has_reason) {
+            (true, false) => found.push(format!("{row}: no reason why it is not done")),
+            (false, true) => found.push(format!("{row}: a reason although it is done")),
+            _ => {}
+        }
         let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         match state {
             "open" if tests.is_empty() => {}
@@ -120,7 +128,7 @@ fn a_doctored_trace_is_found_out() {
     let read = |path: &str| (path == "a.rs").then(|| source.to_owned());
     let document = |rows: &str| {
         format!(
-            "Register: S-01..S-02.\n\n| row | state | module | test |\n| --- | --- | --- | --- |\n{rows}"
+            "Register: S-01..S-02.\n\n| row | state | module | test |\n| --- | --- | --- | --- |\n{rows}\n- **S-02**: for a reason.\n"
         )
     };
     let open = "| S-02 | open | | |\n";
@@ -161,6 +169,14 @@ fn a_doctored_trace_is_found_out() {
         (
             "| S-01 | open | |\n",
             Some("not four cells: | S-01 | open | |"),
+        ),
+        (
+            "| S-01 | open | | |\n",
+            Some("S-01: no reason why it is not done"),
+        ),
+        (
+            "| S-01 | done | a | `a.rs::it_holds` |\n\n- **S-01**: but why.\n",
+            Some("S-01: a reason although it is done"),
         ),
         ("", Some("S-01: missing")),
         (
