@@ -30,11 +30,13 @@ mod restores;
 mod sender_domains;
 mod setup;
 mod sign_up;
+mod snippet;
 mod subscriber;
 mod suppressions;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unsubscribe_setup;
 mod unused_consents;
 
 use std::sync::{Arc, LazyLock};
@@ -123,6 +125,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(list::routes())
         .merge(interest::routes())
         .merge(setup::routes())
+        .merge(snippet::routes())
         .merge(notices::routes())
         .merge(import::routes())
         .merge(dpia::routes())
@@ -134,6 +137,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(restores::routes())
         .merge(suppressions::routes())
         .merge(template::routes())
+        .merge(unsubscribe_setup::routes())
         .merge(subscriber::routes())
         .merge(sign_up::routes())
         .merge(unused_consents::routes());

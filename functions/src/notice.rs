@@ -4,6 +4,7 @@
 //! sending recorded; what got lost in between is found again through the due index.
 
 mod letter;
+mod parting;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use rundbrief::address::EmailAddress;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::evidence::{Entry, Statement};
 use rundbrief::guard::{ADDRESS_LIMIT, PROOF_LIMIT};
+use rundbrief::id::EventId;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
@@ -27,6 +29,7 @@ use rundbrief::time::to_millisecond;
 use serde_json::Value;
 
 use self::letter::Letter;
+use self::parting::About;
 use crate::app::{App, Trouble};
 use crate::due;
 use crate::function::{self, Failure, Verdict};
@@ -72,17 +75,19 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     }
 
     let composed = Box::pin(compose(app, &account, &scope, &leased, now)).await?;
-    let Some(promised) = composed else {
+    let Some(composed) = composed else {
         return finish(app, &scope, &leased, leased.given_up(now), now).await;
     };
     // Counted here and not where people sign up: so every sign-up does the same work, and what is
     // limited is what is sent (M-28, M-30).
-    let address = app.keys().await?.guard.address(&promised.recipient);
+    let address = app.keys().await?.guard.address(&composed.to);
     let limit = match leased.notice {
         Notice::MailboxProof => &PROOF_LIMIT,
-        Notice::Confirmation { .. } | Notice::Reminder { .. } | Notice::Information { .. } => {
-            &ADDRESS_LIMIT
-        }
+        Notice::Confirmation { .. }
+        | Notice::Reminder { .. }
+        | Notice::Information { .. }
+        | Notice::LeaveRequest { .. }
+        | Notice::Farewell { .. } => &ADDRESS_LIMIT,
     };
     let counted = app
         .store
@@ -91,15 +96,8 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     if let GuardAnswer::NotBefore(from) = counted {
         return finish(app, &scope, &leased, leased.held_back(from, now), now).await;
     }
-    let letter = &promised.letter;
-    match hand_over(app, &account, &promised.recipient, letter).await {
-        Ok(message_id) => match &promised.sign_up {
-            Some(sign_up) => mailed(app, &scope, &leased, sign_up, letter, message_id).await,
-            None => {
-                let now = app.now();
-                finish(app, &scope, &leased, leased.mailed(now), now).await
-            }
-        },
+    match hand_over(app, &account, &composed.to, &composed.letter).await {
+        Ok(message_id) => mailed(app, &scope, &leased, &composed, message_id).await,
         Err(Handover::Refused) => {
             // Trying the same again at once would be refused again; the due index brings it back.
             finish(app, &scope, &leased, leased.released(), now).await
@@ -134,11 +132,14 @@ async fn mailed(
     app: &App,
     scope: &AccountScope,
     leased: &Outbox,
-    sign_up: &SignUp,
-    letter: &Letter,
+    composed: &Composed,
     message_id: Option<String>,
 ) -> Result<Verdict, Trouble> {
     let now = app.now();
+    let Some(sign_up) = &composed.sign_up else {
+        return finish(app, scope, leased, leased.mailed(now), now).await;
+    };
+    let letter = &composed.letter;
     let document = Document::new(Subject::Mail, letter.document.clone(), now);
     let mail = MailEvidence {
         mail: letter.kind.to_owned(),
@@ -183,11 +184,10 @@ async fn mailed(
     Err(Trouble::Contended)
 }
 
-/// A mail that a record promises.
-struct Promised {
-    recipient: EmailAddress,
+/// A mail, to whom it goes, and the sign-up that it is about, if it is about one.
+struct Composed {
+    to: EmailAddress,
     letter: Letter,
-    /// Whose evidence it is a part of.
     sign_up: Option<SignUp>,
 }
 
@@ -198,30 +198,44 @@ async fn compose(
     scope: &AccountScope,
     outbox: &Outbox,
     now: Timestamp,
-) -> Result<Option<Promised>, Trouble> {
-    let sealer = &app.keys().await?.sealer;
-    let public_url = app.settings.public_url()?;
-    let person = app.store.person(scope, outbox.person, now).await?;
-    let event = match &outbox.notice {
+) -> Result<Option<Composed>, Trouble> {
+    let about = About {
+        app,
+        account,
+        scope,
+        outbox,
+        now,
+    };
+    match outbox.notice.clone() {
         Notice::Confirmation { sign_up }
         | Notice::Reminder { sign_up }
-        | Notice::Information { sign_up } => sign_up,
-        Notice::MailboxProof => {
-            let Some(profile) = &person.profile else {
-                return Ok(None);
-            };
-            let links = (sealer, public_url);
-            return Ok(Some(Promised {
-                recipient: profile.address.clone(),
-                letter: Letter::mailbox_proof(account, profile, links, now),
-                sign_up: None,
-            }));
-        }
-    };
+        | Notice::Information { sign_up } => Box::pin(about_sign_up(&about, &sign_up)).await,
+        Notice::LeaveRequest {
+            campaign,
+            list,
+            reason,
+        } => Box::pin(about.request(campaign, list, reason)).await,
+        Notice::MailboxProof => Box::pin(mailbox_proof(&about)).await,
+        Notice::Farewell { unsubscription } => Box::pin(about.farewell(unsubscription)).await,
+    }
+}
+
+/// The mail about a sign-up.
+async fn about_sign_up(about: &About<'_>, event: &EventId) -> Result<Option<Composed>, Trouble> {
+    let About {
+        app,
+        account,
+        scope,
+        outbox,
+        now,
+    } = *about;
     let key = scope.record(outbox.person, SignUp::RECORD, *event);
     let Some(sign_up) = app.store.get::<SignUp>(&key, now).await? else {
         return Ok(None);
     };
+    let sealer = &app.keys().await?.sealer;
+    let public_url = app.settings.public_url()?;
+    let person = app.store.person(scope, outbox.person, now).await?;
     let letter = match outbox.notice {
         Notice::Confirmation { .. } => {
             let waits = sign_up.state == SignUpState::Pending
@@ -237,7 +251,7 @@ async fn compose(
             }
             Letter::reminder(account, &sign_up, sealer, public_url)
         }
-        Notice::Information { .. } | Notice::MailboxProof => {
+        Notice::Information { .. } => {
             // It may have waited: who left meanwhile knows.
             let on = person.active_lists();
             let told = sign_up.lists.iter().any(|list| on.contains(&list.id));
@@ -246,11 +260,35 @@ async fn compose(
             }
             Letter::information(account, &sign_up, sealer, public_url)
         }
+        Notice::MailboxProof | Notice::LeaveRequest { .. } | Notice::Farewell { .. } => {
+            return Ok(None);
+        }
     };
-    Ok(Some(Promised {
-        recipient: sign_up.email.clone(),
+    Ok(Some(Composed {
+        to: sign_up.email.clone(),
         letter,
         sign_up: Some(sign_up),
+    }))
+}
+
+/// The link to a person's data; nobody's when they are gone.
+async fn mailbox_proof(about: &About<'_>) -> Result<Option<Composed>, Trouble> {
+    let About {
+        app,
+        account,
+        scope,
+        outbox,
+        now,
+    } = *about;
+    let person = app.store.person(scope, outbox.person, now).await?;
+    let Some(profile) = &person.profile else {
+        return Ok(None);
+    };
+    let links = (&app.keys().await?.sealer, app.settings.public_url()?);
+    Ok(Some(Composed {
+        to: profile.address.clone(),
+        letter: Letter::mailbox_proof(account, profile, links, now),
+        sign_up: None,
     }))
 }
 

@@ -94,7 +94,7 @@ pub enum Input {
 
 impl Form<'_> {
     /// What the star at a label means.
-    fn required_note(&self) -> Option<&'static str> {
+    pub(crate) fn required_note(&self) -> Option<&'static str> {
         let is_required = self.fields.iter().any(|field| field.required)
             || self
                 .groups
@@ -112,7 +112,7 @@ impl TickGroup {
 
 impl FormField {
     /// The identifiers of the texts that describe it, for `aria-describedby`.
-    fn described_by(&self) -> Option<String> {
+    pub(crate) fn described_by(&self) -> Option<String> {
         let hint = self.hint.map(|number| format!("hint-{number}"));
         let problem = self.problem.as_ref().map(|_| format!("p-{}", self.name));
         let all: Vec<String> = problem.into_iter().chain(hint).collect();
@@ -129,6 +129,8 @@ pub struct TickGroup {
     pub legend: &'static str,
     /// The boxes.
     pub ticks: Vec<Tick>,
+    /// Whether one of them at most is chosen.
+    pub is_radio: bool,
     /// Whether an empty value is sent along, so that none ticked is not all.
     pub is_choice: bool,
     /// What is wrong with it.
@@ -327,6 +329,50 @@ pub fn problem(problem: Problem, language: Language, problems: Vec<ProblemLine>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Relative luminance (WCAG 2.2, glossary) of `#rgb` or `#rrggbb`.
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let width = digits.len() / 3;
+        let part = |index: usize| {
+            let digit = &digits[index * width..(index + 1) * width];
+            let value =
+                u32::from_str_radix(&digit.repeat(if width == 1 { 2 } else { 1 }), 16).unwrap();
+            let share = f64::from(value) / 255.0;
+            if share <= 0.040_45 {
+                share / 12.92
+            } else {
+                ((share + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * part(0) + 0.7152 * part(1) + 0.0722 * part(2)
+    }
+
+    #[test]
+    fn what_is_read_stands_out_from_what_is_behind_it() {
+        let style = include_str!("../templates/style.css");
+        for (what, front, behind, least) in [
+            ("text", "#1c1c1a", "#f4f4f2", 4.5),
+            ("hints", "#4a4a46", "#f4f4f2", 4.5),
+            ("problems", "#a30b0b", "#f4f4f2", 4.5),
+            ("the button", "#fff", "#14532d", 4.5),
+            ("inputs", "#1c1c1a", "#fff", 4.5),
+            ("the edge of inputs", "#6b6b66", "#f4f4f2", 3.0),
+            ("focus", "#1d4ed8", "#f4f4f2", 3.0),
+            ("text in the dark", "#eeeeea", "#1b1b1a", 4.5),
+            ("hints in the dark", "#c4c4be", "#1b1b1a", 4.5),
+            ("problems in the dark", "#ffb4ab", "#1b1b1a", 4.5),
+            ("links in the dark", "#9ec5ff", "#1b1b1a", 4.5),
+            ("the button in the dark", "#0c1f13", "#86d9a5", 4.5),
+        ] {
+            for colour in [front, behind] {
+                assert!(style.contains(colour), "{what}: {colour}");
+            }
+            let (one, two) = (luminance(front), luminance(behind));
+            let contrast = (one.max(two) + 0.05) / (one.min(two) + 0.05);
+            assert!(contrast >= least, "{what}: {contrast:.2}");
+        }
+    }
 
     #[test]
     fn a_form_may_lead_to_the_origin_of_its_redirect_only() {

@@ -3,6 +3,7 @@
 //! What is due is already absent to everybody else; here it goes for good, TTL being only the
 //! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
 
+mod anonymise;
 mod closure;
 pub(crate) mod objects;
 mod seal;
@@ -121,8 +122,10 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
         );
     }
     let erasures = erasures(app, now, stop_at).await?;
+    let anonymised = Box::pin(anonymise::run(app, now, stop_at)).await?;
     let mut answer = report(app, run, now).await?;
     answer["erasures"] = erasures;
+    answer["anonymised"] = anonymised;
     Ok(answer)
 }
 

@@ -92,7 +92,7 @@ fn nowhere(request: &Request, as_json: bool) -> Response<Body> {
     let path = request.uri().path();
     if as_json || path.starts_with("/api/") {
         Problem::NOT_FOUND.json()
-    } else if ["/confirm", "/unsubscribe", "/preferences"]
+    } else if ["/confirm", "/unsubscribe", "/not-me", "/preferences"]
         .iter()
         .any(|link| path.starts_with(link))
     {

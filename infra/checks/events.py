@@ -25,6 +25,7 @@ ROUTES = {
     ("ConfirmFunction", "ANY", "/confirm/{token}"),
     ("UnsubscribeFunction", "ANY", "/unsubscribe/{token}"),
     ("PreferencesFunction", "ANY", "/preferences/{token}"),
+    ("UnsubscribeFunction", "ANY", "/not-me/{token}"),
     ("AdminFunction", "ANY", "/api/v1/{proxy+}"),
 }
 # function -> (queue, largest batch): a message per call where one is a long piece of work.

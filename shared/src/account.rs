@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
 use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
-use crate::id::{AccountId, KeyId};
+use crate::id::{AccountId, KeyId, UnsubscribeSetupId};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::policy::{Kept, Store};
@@ -41,6 +41,9 @@ pub struct Account {
     /// For how many years sealed evidence of an erased person is kept: 0 to 3 (T-01).
     #[serde(default = "evidence_years")]
     pub evidence_years_after_erasure: u8,
+    /// The unsubscribe setup in force; without one the button acts at once and asks nothing.
+    #[serde(default)]
+    pub unsubscribe_setup: Option<UnsubscribeSetupId>,
     /// What persons' keys are derived from.
     pub key: AccountKeyMaterial,
     /// Whether domains or patterns of addresses are suppressed, so that a sign-up must look.
@@ -230,6 +233,7 @@ mod tests {
         let secrets = format!(r#"{{"1":"{}"}}"#, "x".repeat(64));
         let secrets = PlatformSecrets::parse(&secrets).unwrap();
         Account {
+            unsubscribe_setup: None,
             id: AccountId::parse("a").unwrap(),
             rev: 3,
             name: "A".to_owned(),

@@ -5,6 +5,8 @@
 
 mod barring;
 mod controller;
+mod denying;
+mod leaving_under;
 mod objection;
 mod rectification;
 mod succession;
@@ -32,6 +34,8 @@ use crate::web_address::ClaimedAddress;
 
 pub use self::barring::{Barred, bar};
 pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
+pub use self::denying::{Denial, NothingToDeny, deniable, deny};
+pub use self::leaving_under::{Terms, leave_under};
 pub use self::objection::object;
 pub use self::rectification::{Rectified, changeable, rectify};
 pub use self::succession::{follow, formers, succeed};
@@ -118,7 +122,8 @@ pub fn sign_up(
     let now = to_millisecond(request.now);
     let setup = &request.form.setup;
     let barred = person.is_blocked() || person.is_restricted();
-    let is_suppressed = request.is_suppressed || person.is_suppressed();
+    let is_suppressed =
+        request.is_suppressed || person.is_suppressed() || person.has_denied(&setup.id);
     let sendable = person.sendable_lists();
     let has_it_all = request
         .submission
@@ -179,9 +184,11 @@ pub fn sign_up(
                 }
                 end
             }
-            Notice::Reminder { .. } | Notice::Information { .. } | Notice::MailboxProof => {
-                plus_days(now, INFORMATION_DAYS)
-            }
+            Notice::Reminder { .. }
+            | Notice::Information { .. }
+            | Notice::MailboxProof
+            | Notice::LeaveRequest { .. }
+            | Notice::Farewell { .. } => plus_days(now, INFORMATION_DAYS),
         };
         let outbox = Outbox::new(request.outbox, person.key, notice, now, give_up_at);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
@@ -390,7 +397,7 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
     if person.is_restricted() {
         return Err(ConfirmRefusal::Restricted);
     }
-    if person.is_suppressed() {
+    if person.is_suppressed() || person.has_denied(&sign_up.setup) {
         return Err(ConfirmRefusal::Withdrawn);
     }
     let signed_up_at = sign_up.signed_up_at;
@@ -632,6 +639,10 @@ pub fn leave(
         all: last,
         campaign: leaving.campaign.clone(),
         entry: Some(leaving.entry),
+        setup: None,
+        reason: None,
+        anonymise_at: None,
+        anonymised_at: None,
     };
     let statement = Statement::left(scope.account(), &unsubscription);
     transaction.put(

@@ -78,6 +78,8 @@ ids! {
     FieldKey, "fld_";
     /// An interest of an account.
     InterestId, "int_";
+    /// An unsubscribe setup of an account.
+    UnsubscribeSetupId, "uns_";
     /// A template of an account.
     TemplateId, "tpl_";
     /// A target group of an account.

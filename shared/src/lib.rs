@@ -40,4 +40,5 @@ pub mod suppression;
 pub mod template;
 pub mod time;
 pub mod token;
+pub mod unsubscribe_setup;
 pub mod web_address;

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::ADDRESS_LIMIT;
-use crate::id::{EventId, PersonKey};
+use crate::id::{CampaignId, EventId, ListId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::record::{Due, DueWork, Stored};
 use crate::time::{plus_days, plus_seconds};
+use crate::unsubscribe_setup::Reason;
 
 /// How long one attempt has the record for itself: longer than a call to SES may take.
 pub const LEASE_SECONDS: i64 = 20;
@@ -71,6 +72,20 @@ pub enum Notice {
     },
     /// A link to the person's data, asked for on the preference page (P-06).
     MailboxProof,
+    /// Asks to confirm that somebody wants to leave (P-14, mode `double`).
+    LeaveRequest {
+        /// The campaign whose mail the link stood in.
+        campaign: Option<CampaignId>,
+        /// One list, or all list mail.
+        list: Option<ListId>,
+        /// Why, if they said so.
+        reason: Option<Reason>,
+    },
+    /// Tells that somebody has left (P-14, mode `confirmed`).
+    Farewell {
+        /// Which unsubscription.
+        unsubscription: EventId,
+    },
 }
 
 /// What to do with an outbox record.
@@ -166,7 +181,10 @@ impl Outbox {
         let waits = match self.notice {
             // Who asked for the link waits for it now, or has gone.
             Notice::Confirmation { .. } | Notice::Reminder { .. } | Notice::MailboxProof => in_turn,
-            Notice::Information { .. } => true,
+            // Whoever wants to leave is heard, however many mails there were today.
+            Notice::Information { .. } | Notice::LeaveRequest { .. } | Notice::Farewell { .. } => {
+                true
+            }
         };
         if !waits || from >= self.gone_at {
             return self.given_up(now);

@@ -12,11 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::address::EmailAddress;
 use crate::evidence::Entry;
 use crate::form::FieldValue;
-use crate::id::{CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId};
+use crate::id::{
+    CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId, SetupId,
+    UnsubscribeSetupId,
+};
 use crate::import::Provenance;
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::record::{Due, DueWork, Stored};
+use crate::unsubscribe_setup::Reason;
 
 /// A subscriber's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +237,10 @@ pub struct Tombstone {
     /// may be erased. No opt-in lifts it.
     #[serde(default)]
     pub suppressed_at: Option<Timestamp>,
+    /// By which setups the mailbox's owner wants to hear nothing: somebody else had filled them in
+    /// (M-32). No opt-in lifts it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_me: BTreeMap<SetupId, Timestamp>,
 }
 
 /// Why there is a tombstone.
@@ -263,6 +271,7 @@ impl Tombstone {
             lists: BTreeMap::new(),
             lifted_at: None,
             suppressed_at: None,
+            not_me: BTreeMap::new(),
         }
     }
 
@@ -313,6 +322,18 @@ pub struct Unsubscription {
     /// Where it stands in the evidence ledger.
     #[serde(default)]
     pub entry: Option<Entry>,
+    /// The unsubscribe setup that was in force.
+    #[serde(default)]
+    pub setup: Option<UnsubscribeSetupId>,
+    /// Why, if the person said so.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// When it becomes nobody's, if ever.
+    #[serde(default)]
+    pub anonymise_at: Option<Timestamp>,
+    /// Since when it is nobody's: the key is a random one.
+    #[serde(default)]
+    pub anonymised_at: Option<Timestamp>,
 }
 
 /// The way somebody left.
@@ -476,6 +497,12 @@ impl Person {
             || tombstone.is_some_and(|tombstone| tombstone.suppressed_at.is_some())
     }
 
+    /// Whether the mailbox's owner said that a sign-up by this setup was not theirs (M-32).
+    pub fn has_denied(&self, setup: &SetupId) -> bool {
+        let tombstone = self.tombstone.as_ref();
+        tombstone.is_some_and(|tombstone| tombstone.not_me.contains_key(setup))
+    }
+
     /// Whether only a completed double opt-in may bring the person back (T-11).
     pub fn is_blocked(&self) -> bool {
         self.tombstone.as_ref().is_some_and(Tombstone::blocks)
@@ -538,5 +565,12 @@ impl Stored for Unsubscription {
 
     fn revision(&self) -> u64 {
         self.rev
+    }
+
+    fn due(&self) -> Option<Due> {
+        self.anonymise_at.map(|at| Due {
+            work: DueWork::Anonymise,
+            at,
+        })
     }
 }

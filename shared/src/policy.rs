@@ -33,6 +33,8 @@ pub enum Store {
     Field,
     /// A sign-up setup.
     Setup,
+    /// An unsubscribe setup.
+    UnsubscribeSetup,
     /// An interest.
     Interest,
     /// A target group.
@@ -232,7 +234,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -243,6 +245,7 @@ impl Store {
         Self::RetiredList,
         Self::Field,
         Self::Setup,
+        Self::UnsubscribeSetup,
         Self::Interest,
         Self::TargetGroup,
         Self::Template,
@@ -367,6 +370,7 @@ impl Store {
             | Self::RetiredList
             | Self::Field
             | Self::Setup
+            | Self::UnsubscribeSetup
             | Self::Interest
             | Self::TargetGroup
             | Self::Template
@@ -409,6 +413,7 @@ impl Store {
             | Self::List
             | Self::Field
             | Self::Setup
+            | Self::UnsubscribeSetup
             | Self::Interest
             | Self::TargetGroup
             | Self::Template
@@ -468,6 +473,7 @@ impl Store {
             | Self::Suppression
             | Self::EcgList
             | Self::EvidenceLedger
+            | Self::UnsubscribeSetup
             | Self::Document => InArchive::No(NAMED_BY_NOBODY),
             Self::Directory
             | Self::Operator
@@ -521,6 +527,7 @@ impl Store {
             | Self::RetiredList
             | Self::Field
             | Self::Setup
+            | Self::UnsubscribeSetup
             | Self::Interest
             | Self::TargetGroup
             | Self::Template
@@ -568,6 +575,7 @@ impl Store {
             Self::RetiredList => &["retired_list"],
             Self::Field => &["field"],
             Self::Setup => &["setup"],
+            Self::UnsubscribeSetup => &["unsubscribe_setup"],
             Self::Interest => &["interest"],
             Self::TargetGroup => &["target_group"],
             Self::Template => &["template"],

@@ -65,6 +65,8 @@ pub enum DueWork {
     Start,
     /// Go on with the clean-up after an erasure (hourly).
     Erase,
+    /// Make an unsubscription nobody's (hourly).
+    Anonymise,
 }
 
 /// Shards of each work in the index: 1,000 writes a second each.
@@ -78,6 +80,7 @@ impl DueWork {
             Self::Outbox => "outbox",
             Self::Start => "start",
             Self::Erase => "erase",
+            Self::Anonymise => "anonymise",
         };
         format!("{work}#{shard}")
     }

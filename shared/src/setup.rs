@@ -472,6 +472,7 @@ pub(crate) mod tests {
             contact: "datenschutz@muster.example".to_owned(),
             sender_domains: Vec::new(),
             evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
+            unsubscribe_setup: None,
             key: AccountKeyMaterial::generate(&secrets.unwrap(), &SeededEntropy::new(1)),
             has_address_rules: false,
             audit_months: None,

@@ -10,6 +10,7 @@ use ring::{aead, hmac};
 
 use crate::crypto::PlatformSecrets;
 use crate::id::{AccountId, CampaignId, EventId, ListId, PersonKey, SetupId};
+use crate::unsubscribe_setup::Reason;
 
 /// What a token is good for. One purpose is never accepted as another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,19 @@ pub enum Token {
         /// Where the link stood.
         origin: MailOrigin,
     },
+    /// Confirms that somebody wants to leave; has no expiry of its own.
+    Leave {
+        /// The account.
+        account: AccountId,
+        /// Who leaves.
+        person: PersonKey,
+        /// The campaign whose mail the first link stood in.
+        campaign: Option<CampaignId>,
+        /// One list, or all list mail.
+        list: Option<ListId>,
+        /// Why, if they said so.
+        reason: Option<Reason>,
+    },
     /// Opens the preference page.
     Preferences {
         /// The account.
@@ -50,6 +64,15 @@ pub enum Token {
         person: PersonKey,
         /// When it was mailed, to the millisecond.
         mailed_at: Timestamp,
+    },
+    /// Says that somebody else filled in the form (M-32); dead with the sign-up.
+    NotMe {
+        /// The account.
+        account: AccountId,
+        /// Whose mailbox it is.
+        person: PersonKey,
+        /// Which sign-up.
+        sign_up: EventId,
     },
     /// The time at which a form was shown (fill time and nonce, M-31).
     FormTime {
@@ -198,6 +221,20 @@ impl Token {
                     .bytes(person.as_bytes())
                     .origin(origin);
             }
+            Self::Leave {
+                account,
+                person,
+                campaign,
+                list,
+                reason,
+            } => {
+                out.byte(8)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .text(campaign.as_ref().map_or("", CampaignId::as_str))
+                    .text(list.as_ref().map_or("", ListId::as_str))
+                    .text(reason.map_or("", Reason::name));
+            }
             Self::Preferences {
                 account,
                 person,
@@ -207,6 +244,16 @@ impl Token {
                     .text(account.as_str())
                     .bytes(person.as_bytes())
                     .origin(origin);
+            }
+            Self::NotMe {
+                account,
+                person,
+                sign_up,
+            } => {
+                out.byte(7)
+                    .text(account.as_str())
+                    .bytes(person.as_bytes())
+                    .bytes(&sign_up.to_bytes());
             }
             Self::FormTime {
                 account,
@@ -262,6 +309,18 @@ impl Token {
                 setup: SetupId::parse(from.text()?).ok()?,
                 shown_at: Timestamp::from_millisecond(i64::from_be_bytes(from.array()?)).ok()?,
                 nonce: from.event()?,
+            },
+            7 => Self::NotMe {
+                account: from.account()?,
+                person: from.person()?,
+                sign_up: from.event()?,
+            },
+            8 => Self::Leave {
+                account: from.account()?,
+                person: from.person()?,
+                campaign: from.optional(|text| CampaignId::parse(text).ok())?,
+                list: from.optional(|text| ListId::parse(text).ok())?,
+                reason: from.optional(Reason::parse)?,
             },
             _ => return None,
         };
@@ -333,6 +392,18 @@ impl<'a> Decoder<'a> {
         self.array().map(EventId::from_bytes)
     }
 
+    /// A text that may be empty; what cannot be read is no token.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is whether the token can be read"
+    )]
+    fn optional<T>(&mut self, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+        match self.text()? {
+            "" => Some(None),
+            text => read(text).map(Some),
+        }
+    }
+
     fn origin(&mut self) -> Option<MailOrigin> {
         match self.byte()? {
             1 => {
@@ -395,6 +466,18 @@ mod tests {
                     campaign,
                     list: None,
                 },
+            },
+            Token::NotMe {
+                account: account.clone(),
+                person,
+                sign_up: event,
+            },
+            Token::Leave {
+                account: account.clone(),
+                person,
+                campaign: None,
+                list: Some(ListId::parse("news").unwrap()),
+                reason: Some(Reason::Other),
             },
             Token::FormTime {
                 account,

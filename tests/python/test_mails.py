@@ -167,7 +167,7 @@ class Logs(unittest.TestCase):
             tokens = [
                 token
                 for mail in mails.values()
-                for token in re.findall(r"/(?:confirm|unsubscribe)/([\w-]{20,})", mail["text"])
+                for token in re.findall(r"/(?:confirm|unsubscribe|not-me)/([\w-]{20,})", mail["text"])
             ]
             keys = [platform.endpoints[name] for name in ["demo_key", "platform_key"]]
         self.assertEqual(platform.exit_code, 0)

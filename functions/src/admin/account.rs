@@ -28,6 +28,7 @@ use super::body::{
 use super::key::shown_once;
 use super::listing::{Parameters, Window, listed};
 use super::resource::ATTEMPTS;
+use super::unsubscribe_setup;
 use crate::problem::Problem;
 use crate::store::{Range, WriteError};
 
@@ -59,6 +60,7 @@ fn show(account: &Account) -> Value {
         "sender_domains": account.sender_domains,
         "evidence_years_after_erasure": account.evidence_years_after_erasure,
         "audit_months": account.audit_months.unwrap_or(audit::DEFAULT_MONTHS),
+        "unsubscribe_setup": account.unsubscribe_setup,
         "created_at": ShownInstant(account.created_at),
         "closed_at": account.closed_at.map(ShownInstant),
         "deletion_due_at": account.gone_at.map(ShownInstant),
@@ -112,6 +114,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         audit_months: None,
         created_at: now,
         evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
+        unsubscribe_setup: None,
         closed_at: None,
         gone_at: None,
     };
@@ -119,6 +122,10 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         body.problem("name", "missing");
     }
     apply(&mut account, &mut body);
+    // A new account has none to name.
+    if account.unsubscribe_setup.is_some() {
+        body.problem("unsubscribe_setup", "unknown");
+    }
     let account = body.finish(Some(account))?;
 
     let secret = KeySecret::generate(app.entropy.as_ref());
@@ -193,6 +200,11 @@ async fn change(access: Access, sent: Sent) -> Answer {
         let mut account = before.clone();
         account.rev += 1;
         apply(&mut account, &mut body);
+        if let Some(id) = &account.unsubscribe_setup
+            && !unsubscribe_setup::exists(&desk, id).await?
+        {
+            body.problem("unsubscribe_setup", "unknown");
+        }
         let account = body.finish(Some(account))?;
         let expect = Expect::Revision(before.rev);
         match desk
@@ -228,6 +240,9 @@ fn apply(account: &mut Account, body: &mut Object) {
     }
     if let Some(months) = body.given("audit_months", number(1..=audit::MAX_MONTHS)) {
         account.audit_months = months;
+    }
+    if let Some(id) = body.given("unsubscribe_setup", body::id) {
+        account.unsubscribe_setup = id;
     }
     match body.given("language", word) {
         Some(Some(language)) => account.language = language,

@@ -83,12 +83,19 @@ pub(super) fn show(sign_up: &SignUp) -> Value {
 pub(super) fn show_unsubscription(unsubscription: &Unsubscription) -> Value {
     json!({
         "id": unsubscription.id(),
-        "subscriber": unsubscription.person,
+        // Who it was is not known any more: the key is a random one.
+        "subscriber": unsubscription
+            .anonymised_at
+            .is_none()
+            .then_some(unsubscription.person),
         "at": ShownInstant(unsubscription.at),
         "via": unsubscription.via,
         "lists": unsubscription.lists,
         "all": unsubscription.all,
         "campaign": unsubscription.campaign,
+        "setup": unsubscription.setup,
+        "reason": unsubscription.reason,
+        "anonymised_at": unsubscription.anonymised_at.map(ShownInstant),
     })
 }
 

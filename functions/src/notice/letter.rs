@@ -1,6 +1,6 @@
 //! The words of mails to one person, in German and English.
 //!
-//! Free of advertising (L-07): one link, the imprint, the privacy notice, no image. Nothing that a
+//! Free of advertising (L-07): the links of its purpose, the imprint, the privacy notice, no image. Nothing that a
 //! visitor typed is in them (P-05).
 
 use askama::Template;
@@ -40,6 +40,8 @@ struct Content<'a> {
     link: String,
     link_label: &'a str,
     after: &'a str,
+    /// "That was not me": what it is called, and where it leads.
+    denial: Option<(&'a str, String)>,
     imprint: &'a str,
     privacy_url: &'a str,
     privacy_label: &'a str,
@@ -58,11 +60,15 @@ struct Text<'a> {
     content: &'a Content<'a>,
 }
 
-struct Words {
-    subject: String,
-    before: String,
-    link_label: &'static str,
-    after: String,
+/// What a mail says.
+pub(super) struct Words {
+    pub(super) subject: String,
+    /// After the greeting.
+    pub(super) before: String,
+    pub(super) link_label: &'static str,
+    pub(super) after: String,
+    /// Where "that was not me" leads, in the mails that somebody else may have caused.
+    pub(super) denial: Option<String>,
 }
 
 impl Letter {
@@ -85,6 +91,7 @@ impl Letter {
                 after: format!(
                     "Der Link gilt bis {until} Uhr. Wenn Sie sich nicht angemeldet haben, brauchen Sie nichts zu tun: Ohne Bestätigung erhalten Sie keine weiteren E-Mails, und Ihre Adresse wird gelöscht."
                 ),
+                denial: None,
             },
             Language::En => Words {
                 subject: format!("Please confirm your sign-up with {name}"),
@@ -95,9 +102,14 @@ impl Letter {
                 after: format!(
                     "The link is valid until {until}. If you did not sign up, there is nothing to do: without confirmation you will receive no further e-mails, and your address will be deleted."
                 ),
+                denial: None,
             },
         };
         let link = format!("{public_url}/confirm/{token}");
+        let words = Words {
+            denial: Some(denial(account, sign_up, sealer, public_url)),
+            ..words
+        };
         Self::write(CONFIRMATION, account, sign_up.language, link, words)
     }
 
@@ -119,6 +131,7 @@ impl Letter {
                 after: format!(
                     "Der Link gilt bis {until} Uhr. Wir erinnern Sie nur dieses eine Mal. Wenn Sie sich nicht angemeldet haben, brauchen Sie nichts zu tun: Ohne Bestätigung wird Ihre Adresse gelöscht."
                 ),
+                denial: None,
             },
             Language::En => Words {
                 subject: format!("Reminder: your sign-up with {name} is not confirmed yet"),
@@ -129,10 +142,15 @@ impl Letter {
                 after: format!(
                     "The link is valid until {until}. We remind you only this once. If you did not sign up, there is nothing to do: without confirmation your address will be deleted."
                 ),
+                denial: None,
             },
         };
         let token = confirm_token(account, sign_up, sealer);
         let link = format!("{public_url}/confirm/{token}");
+        let words = Words {
+            denial: Some(denial(account, sign_up, sealer, public_url)),
+            ..words
+        };
         Self::write(REMINDER, account, sign_up.language, link, words)
     }
 
@@ -158,6 +176,7 @@ impl Letter {
                 link_label: "Abmelden",
                 after: "Wenn Sie sich selbst angemeldet haben, brauchen Sie nichts zu tun."
                     .to_owned(),
+                denial: None,
             },
             Language::En => Words {
                 subject: format!("Your sign-up with {name}"),
@@ -166,6 +185,7 @@ impl Letter {
                 ),
                 link_label: "Unsubscribe",
                 after: "If you signed up yourself, there is nothing to do.".to_owned(),
+                denial: None,
             },
         };
         let link = format!("{public_url}/unsubscribe/{token}");
@@ -196,6 +216,7 @@ impl Letter {
                 after: format!(
                     "Der Link gilt {minutes} Minuten. Geben Sie diese E-Mail nicht weiter. Wenn Sie den Link nicht angefordert haben, brauchen Sie nichts zu tun."
                 ),
+                denial: None,
             },
             Language::En => Words {
                 subject: format!("Your link to your data with {name}"),
@@ -206,6 +227,7 @@ impl Letter {
                 after: format!(
                     "The link is valid for {minutes} minutes. Do not pass this e-mail on. If you did not request the link, there is nothing to do."
                 ),
+                denial: None,
             },
         };
         let link = format!("{public_url}/preferences/{token}");
@@ -222,7 +244,8 @@ impl Letter {
         Digest::of(&parts)
     }
 
-    fn write(
+    /// A mail in these words; without a link where that is empty.
+    pub(super) fn write(
         kind: &'static str,
         account: &Account,
         language: Language,
@@ -244,6 +267,10 @@ impl Letter {
             link,
             link_label: words.link_label,
             after: &words.after,
+            denial: words.denial.map(|link| {
+                let label = language.pick("Das war ich nicht", "That was not me");
+                (label, link)
+            }),
             imprint,
             privacy_url: &account.privacy_url,
             privacy_label: privacy_label(language),
@@ -256,6 +283,9 @@ impl Letter {
         let html = html.render().unwrap_or_default();
         let text = Text { content: &content }.render().unwrap_or_default();
         "{link}".clone_into(&mut content.link);
+        if let Some((_, link)) = &mut content.denial {
+            "{not_me_link}".clone_into(link);
+        }
         let without_link = Text { content: &content }.render().unwrap_or_default();
         Self {
             kind,
@@ -265,6 +295,16 @@ impl Letter {
             subject: content.subject,
         }
     }
+}
+
+/// The address behind "that was not me".
+fn denial(account: &Account, sign_up: &SignUp, sealer: &TokenSealer, public_url: &str) -> String {
+    let token = sealer.seal(&Token::NotMe {
+        account: account.id.clone(),
+        person: sign_up.person,
+        sign_up: sign_up.event,
+    });
+    format!("{public_url}/not-me/{token}")
 }
 
 fn confirm_token(account: &Account, sign_up: &SignUp, sealer: &TokenSealer) -> String {

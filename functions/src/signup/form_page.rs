@@ -179,6 +179,7 @@ fn tick_groups(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Ti
         name,
         legend,
         ticks,
+        is_radio: false,
         is_choice: false,
         problem: problem_with(problems, name, language),
     };

@@ -53,6 +53,7 @@ impl Model {
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,
+            unsubscribe_setup: None,
             closed_at: None,
             gone_at: None,
         };

@@ -31,6 +31,7 @@ fn account() -> (Account, AccountScope) {
         key: AccountKeyMaterial::generate(&secrets, &entropy),
         created_at: now,
         evidence_years_after_erasure: 3,
+        unsubscribe_setup: None,
         has_address_rules: false,
         audit_months: None,
         closed_at: None,
@@ -52,6 +53,10 @@ fn left_at(instant: Timestamp) -> Unsubscription {
         all: true,
         campaign: None,
         entry: Some(Entry::generate(instant, &entropy)),
+        setup: None,
+        reason: None,
+        anonymise_at: None,
+        anonymised_at: None,
     }
 }
 

@@ -111,6 +111,7 @@ pub(super) const fn name(store: Store) -> Both {
             "Identifiers of deleted lists",
         ),
         Store::Field => ("Eigene Felder", "Declared fields"),
+        Store::UnsubscribeSetup => ("Abmeldeverfahren", "Unsubscribe setups"),
         Store::Setup => ("Anmeldeverfahren", "Sign-up setups"),
         Store::Interest => ("Interessen", "Interests"),
         Store::TargetGroup => ("Zielgruppen", "Target groups"),

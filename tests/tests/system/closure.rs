@@ -282,6 +282,7 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: rundbrief::account::MAX_EVIDENCE_YEARS,
+            unsubscribe_setup: None,
             closed_at: gone_at,
             gone_at,
         };

@@ -37,4 +37,5 @@ mod suppression;
 mod template;
 mod trace;
 mod unsubscribe;
+mod unsubscribe_setups;
 mod world;

@@ -2,7 +2,9 @@
 //!
 //! What a form takes is told in `sign_up`, how setups are stored in `admin_api`.
 
+mod embedding;
 mod form;
+mod not_me;
 mod notices;
 mod reminder;
 
