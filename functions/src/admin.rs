@@ -38,6 +38,7 @@ mod template;
 mod tests;
 mod unsubscribe_setup;
 mod unused_consents;
+mod webhook;
 
 use std::sync::{Arc, LazyLock};
 
@@ -139,6 +140,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(template::routes())
         .merge(unsubscribe_setup::routes())
         .merge(subscriber::routes())
+        .merge(webhook::routes())
         .merge(sign_up::routes())
         .merge(unused_consents::routes());
     Router::new()

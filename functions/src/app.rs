@@ -16,6 +16,7 @@ use rundbrief::key::{AccountScope, Key};
 use rundbrief::message::Message;
 use rundbrief::record::{Expect, Stored};
 use rundbrief::token::TokenSealer;
+use rundbrief::webhook::WebhookSecrets;
 use tokio::sync::OnceCell;
 
 use crate::aws::Clients;
@@ -41,6 +42,7 @@ pub struct App {
     clock: Clock,
     keys: OnceCell<Keys>,
     platform_key_hash: OnceCell<String>,
+    webhook_secrets: OnceCell<WebhookSecrets>,
     kept_documents: Mutex<HashSet<Key>>,
 }
 
@@ -109,6 +111,7 @@ impl App {
             clock,
             keys: OnceCell::new(),
             platform_key_hash: OnceCell::new(),
+            webhook_secrets: OnceCell::new(),
             kept_documents: Mutex::new(HashSet::new()),
         }
     }
@@ -206,6 +209,23 @@ impl App {
             })
             .await
             .map(String::as_str)
+    }
+
+    /// What webhooks' signing secrets are derived from; fetched at first use.
+    ///
+    /// # Errors
+    /// When the secret cannot be fetched or is malformed.
+    pub async fn webhook_secrets(&self) -> Result<&WebhookSecrets, Trouble> {
+        self.webhook_secrets
+            .get_or_try_init(|| async {
+                let arn = self
+                    .settings
+                    .webhook_secret_arn
+                    .as_deref()
+                    .ok_or(InvalidSetting("WEBHOOK_SECRET_ARN"))?;
+                WebhookSecrets::parse(&self.secret(arn).await?).map_err(|_| Trouble::Secret)
+            })
+            .await
     }
 
     /// An account, closed or not, and the scope to work in it; `None` when it is gone.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -17,6 +18,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::settings::Settings;
+use crate::webhook::call;
 
 /// How long a call to a service may take; well below the functions' own limits.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +32,7 @@ pub struct Clients {
     secrets: OnceLock<aws_sdk_secretsmanager::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
+    recipients: OnceLock<Connector>,
     meter: Option<Meter>,
 }
 
@@ -99,6 +102,7 @@ impl Clients {
             secrets: OnceLock::new(),
             ses: OnceLock::new(),
             sqs: OnceLock::new(),
+            recipients: OnceLock::new(),
             meter: None,
         }
     }
@@ -110,6 +114,12 @@ impl Clients {
             meter: Some(meter),
             ..self
         }
+    }
+
+    /// What calls the endpoints that accounts name: never used for a service of ours.
+    pub(crate) fn recipients(&self) -> &Connector {
+        self.recipients
+            .get_or_init(|| call::connector(call::local(&self.settings)))
     }
 
     fn http(&self) -> SharedHttpClient {

@@ -20,7 +20,7 @@ pub(crate) use self::look::ledger;
 pub use self::look::{LogItem, LogPage, log, report};
 use crate::app::{App, Trouble};
 use crate::function::Failure;
-use crate::{due, notice};
+use crate::{due, notice, webhook};
 
 /// Campaigns started per minute at most.
 const START_LIMIT: usize = 100;
@@ -31,14 +31,16 @@ const START_LIMIT: usize = 100;
 /// When a service does not answer; the next minute tries again.
 pub async fn handle(app: Arc<App>, _event: Value) -> Result<Value, Failure> {
     let now = app.now();
-    // The three do not depend on each other: one that fails must not hold the others.
+    // These do not depend on each other: one that fails must not hold the others.
     let requeued = notice::requeue_due(&app, now).await;
+    let told = webhook::requeue_due(&app, now).await;
     let started = start_due(&app, now).await;
     let released = release::all(&app, now).await;
-    let (requeued, started, released) = (requeued?, started?, released?);
+    let (requeued, told, started, released) = (requeued?, told?, started?, released?);
     Ok(json!({
         "started": started,
         "requeued": requeued,
+        "told": told,
         "running": released.running,
         "released": released.arcs,
         "finished": released.finished,

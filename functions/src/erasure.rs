@@ -14,12 +14,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::archive::Archive;
-use rundbrief::erasure::{self, AskedBy, Decision, Erasure, Known, Task};
+use rundbrief::erasure::{self, AskedBy, Decision, Erasure, Known, Task, Told};
 use rundbrief::id::{AccountId, EventId, PersonKey};
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::Unsubscription;
 use rundbrief::record::{Expect, Stored};
 use rundbrief::sign_up::SignUp;
+use rundbrief::webhook::Topic;
+use rundbrief::webhook::delivery::Delivery;
 use tokio::time::Instant;
 
 use crate::app::{App, Trouble};
@@ -152,8 +154,7 @@ pub(crate) async fn clean_up(
             Task::Ledgers => ledgers::clean(app, scope, &after, stop_at).await,
             Task::ImportFiles => files::clean(app, scope).await,
             Task::Ses => ses(app, &after).await,
-            // The account has no recipients but the processor: webhooks do not exist yet.
-            Task::Recipients => Ok(true),
+            Task::Recipients => recipients(app, scope, &mut after).await,
         };
         match done {
             Ok(true) => after.note(task, app.now()),
@@ -178,7 +179,7 @@ async fn write(
 ) -> Result<Erasure, Trouble> {
     for _ in 0..ATTEMPTS {
         let now = app.now();
-        if after.is_complete() && after.archives_gone_by.is_none() {
+        if after.live_gone_at().is_some() && after.archives_gone_by.is_none() {
             after.archives_gone_by = last_archive(app, scope, now).await?;
         }
         after.rev = before.rev + 1;
@@ -196,6 +197,7 @@ async fn write(
         for (task, at) in &after.done {
             merged.note(*task, *at);
         }
+        merged.tell(after.recipients.clone());
         if after.has(Task::Records) {
             merged.sealed = after.sealed;
             merged.sealed_until = after.sealed_until;
@@ -231,6 +233,40 @@ async fn last_archive(
             return Ok(last);
         }
     }
+}
+
+/// Looks what came of telling the recipients: their messages were written with the erasure, so
+/// that none can be forgotten. Whether each has acknowledged it or was given up on.
+async fn recipients(
+    app: &App,
+    scope: &AccountScope,
+    erasure: &mut Erasure,
+) -> Result<bool, Trouble> {
+    let now = app.now();
+    let prefix = Delivery::event_prefix(erasure.person, erasure.event, Topic::Erasure);
+    let messages: Vec<Delivery> = app
+        .store
+        .all(&scope.webhooks_partition(), &prefix, now)
+        .await?;
+    let found: Vec<_> = messages
+        .into_iter()
+        .map(|message| {
+            let told = match (message.acknowledged_at, message.given_up_at) {
+                (Some(at), _) => Told::Acknowledged(at),
+                (None, Some(at)) => Told::NotAcknowledged(at),
+                (None, None) => Told::Waiting,
+            };
+            (message.webhook, told)
+        })
+        .collect();
+    // A message that is gone was given up long before.
+    let lost: Vec<_> = erasure
+        .recipients
+        .keys()
+        .filter(|known| found.iter().all(|(webhook, _)| webhook != *known))
+        .map(|webhook| (webhook.clone(), Told::NotAcknowledged(now)))
+        .collect();
+    Ok(erasure.tell(found.into_iter().chain(lost)))
 }
 
 /// Takes the person off SES's suppression list, in each spelling that was ever mailed: the call

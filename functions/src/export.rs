@@ -23,6 +23,7 @@ use rundbrief::policy::{Exported, Store as Kind};
 use rundbrief::record::Stored;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::ShownInstant;
+use rundbrief::webhook::delivery::Delivery;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, Trouble};
@@ -68,6 +69,12 @@ pub(crate) async fn copy(
             ),
             Exported::Requests => ("requests", requests(app, scope, person.key, now).await?),
             Exported::Audit => ("audit", audit(app, scope, person.key, now).await?),
+            Exported::Disclosures => {
+                let partition = scope.webhooks_partition();
+                let prefix = Delivery::prefix(person.key);
+                let told: Vec<Delivery> = app.store.all(&partition, &prefix, now).await?;
+                ("told_to_recipients", json!(told))
+            }
         };
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
         if !empty {

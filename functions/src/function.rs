@@ -215,6 +215,7 @@ pub async fn invoke(name: &str, app: Arc<App>, event: Value) -> Result<Value, Fa
         "signup" => crate::signup::handle(app, event).await,
         "unsubscribe" => crate::unsubscribe::handle(app, event).await,
         "preferences" => crate::preferences::handle(app, event).await,
+        "webhook" => crate::webhook::handle(app, event).await,
         _ => Err(Failure::UnknownFunction),
     }
 }

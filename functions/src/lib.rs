@@ -33,3 +33,4 @@ pub mod signup;
 pub mod store;
 pub mod unsubscribe;
 pub mod visitor;
+pub mod webhook;

@@ -27,6 +27,8 @@ pub struct Settings {
     pub backup_queue_url: Option<String>,
     /// The restore queue's URL.
     pub restore_queue_url: Option<String>,
+    /// The webhook queue's URL.
+    pub webhook_queue_url: Option<String>,
     /// The API's base URL without a slash at the end; it stands in every mailed link.
     pub public_url: Option<String>,
     /// The secret that all keys are derived from.
@@ -37,6 +39,10 @@ pub struct Settings {
     pub sealing_secret_arn: Option<String>,
     /// The secret that sealed evidence opens with; `legal` alone has it.
     pub legal_secret_arn: Option<String>,
+    /// The secret that webhooks' signing secrets are derived from.
+    pub webhook_secret_arn: Option<String>,
+    /// Whether webhooks may lead to this machine: on the one-machine platform.
+    pub local_webhooks: bool,
     /// The SES configuration set.
     pub configuration_set: Option<String>,
     /// Where services are, if not at AWS (the SDKs' own variables).
@@ -96,11 +102,14 @@ impl Settings {
             send_queue_url: get("SEND_QUEUE_URL"),
             backup_queue_url: get("BACKUP_QUEUE_URL"),
             restore_queue_url: get("RESTORE_QUEUE_URL"),
+            webhook_queue_url: get("WEBHOOK_QUEUE_URL"),
             public_url: url("PUBLIC_URL"),
             platform_secret_arn: get("PLATFORM_SECRET_ARN"),
             platform_key_arn: get("PLATFORM_KEY_ARN"),
             sealing_secret_arn: get("SEALING_SECRET_ARN"),
             legal_secret_arn: get("LEGAL_SECRET_ARN"),
+            webhook_secret_arn: get("WEBHOOK_SECRET_ARN"),
+            local_webhooks: get("LOCAL_WEBHOOKS").as_deref() == Some("true"),
             configuration_set: get("CONFIGURATION_SET"),
             endpoints: Endpoints {
                 dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),

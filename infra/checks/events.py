@@ -36,6 +36,8 @@ QUEUES = {
     "FeedbackFunction": ("FeedbackQueue", 10_000),
     "BackupFunction": ("BackupQueue", 1),
     "RestoreFunction": ("RestoreQueue", 1),
+    # Ten seconds each.
+    "WebhookFunction": ("WebhookQueue", 5),
 }
 SCHEDULES = {
     "CampaignFunction": "rate(1 minute)",

@@ -162,6 +162,30 @@ def legal_queries_everybody(draft):
     draft.allow("Legal", "dynamodb:Query", arn("MainTable"))
 
 
+name = "who_talks_to_recipients_reaches_nothing_but_their_messages"
+
+
+@mistake(name)
+def webhook_reads_people(draft):
+    """webhook reads people"""
+    draft.allow("Webhook", "dynamodb:Query", arn("MainTable"))
+
+
+@mistake(name)
+def webhook_opens_tokens(draft):
+    """webhook reads the platform's secret"""
+    draft.allow("Webhook", "secretsmanager:GetSecretValue", {"Ref": "PlatformSecret"})
+
+
+@mistake(name)
+def others_sign_for_webhooks(draft):
+    """send reads the webhook secret"""
+    draft.allow("Send", "secretsmanager:GetSecretValue", {"Ref": "WebhookSecret"})
+
+
+set_in(name, "calls this machine", ("Parameters", "LocalWebhooks", "Default"), "true")
+
+
 @mistake("a_tombstone_goes_with_its_account_only")
 def tombstone_goes(draft):
     """retention deletes a single tombstone"""

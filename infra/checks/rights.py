@@ -44,12 +44,13 @@ NEVER = {
 QUEUE_URLS = {
     "NOTICE_QUEUE_URL": "NoticeQueue", "IMPORT_QUEUE_URL": "ImportQueue",
     "SEND_QUEUE_URL": "SendQueue", "BACKUP_QUEUE_URL": "BackupQueue",
-    "RESTORE_QUEUE_URL": "RestoreQueue",
+    "RESTORE_QUEUE_URL": "RestoreQueue", "WEBHOOK_QUEUE_URL": "WebhookQueue",
 }
 NAMES = QUEUE_URLS | {
     "TABLE": "MainTable", "TOMBSTONE_TABLE": "TombstoneTable", "BUCKET": "Bucket",
     "PLATFORM_SECRET_ARN": "PlatformSecret", "PLATFORM_KEY_ARN": "PlatformKey",
     "SEALING_SECRET_ARN": "SealingSecret", "LEGAL_SECRET_ARN": "LegalSecret",
+    "WEBHOOK_SECRET_ARN": "WebhookSecret",
     "CONFIGURATION_SET": "ConfigurationSet",
 }
 
@@ -164,6 +165,29 @@ def only_legal_reads_the_legal_secret_and_of_people_sealed_evidence_only(templat
 
 
 @assertion
+def who_talks_to_recipients_reaches_nothing_but_their_messages(template):
+    """It calls URLs that accounts name, so it must have nothing that is worth being tricked for."""
+    own = {"WebhookLogGroup", "MainTable", "WebhookQueue", "WebhookSecret"}
+    for statement in template.source["Resources"]["WebhookRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        for resource in map(target, resources):
+            if resource not in own:
+                yield f"reaches {resource}"
+            if resource == "MainTable":
+                keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+                if keys != {"dynamodb:LeadingKeys": "A#*#W"} or set(statement["Action"]) - {"dynamodb:GetItem", "dynamodb:PutItem"}:
+                    yield f"{statement['Action']} on {keys}"
+    for function, _, resources in template.statements():
+        if "WebhookSecret" in map(target, resources) and function not in {"AdminFunction", "WebhookFunction"}:
+            yield f"{function} reads the webhook secret"
+    for function, actions, resources in template.statements():
+        if "sqs:SendMessage" in actions and "WebhookQueue" in map(target, resources) and function != "CampaignFunction":
+            yield f"{function} writes to the webhook queue"
+    if template.source["Parameters"]["LocalWebhooks"].get("Default") != "false":
+        yield "webhooks may lead to the machine itself"
+
+
+@assertion
 def a_tombstone_goes_with_its_account_only(template):
     # A whole account's at once is `retention`'s part; a single one nobody may delete.
     for function, actions, resources in template.statements():
@@ -187,6 +211,10 @@ def the_environment_names_what_the_role_allows(template):
             name = NAMES.get(variable)
             if variable == "PUBLIC_URL":
                 if value != {"Ref": "PublicUrl"}:
+                    yield f"{function}: {variable}"
+                continue
+            if variable == "LOCAL_WEBHOOKS":
+                if value != {"Ref": "LocalWebhooks"}:
                     yield f"{function}: {variable}"
                 continue
             if name is None or target(value) != name:

@@ -158,6 +158,7 @@ def every_function_logs_for_fourteen_days(template):
 def secrets_are_generated_in_their_agreed_form(template):
     wanted = {
         "PlatformSecret": "1", "PlatformKey": "key", "SealingSecret": "key", "LegalSecret": "key",
+        "WebhookSecret": "1",
     }
     for name, secret in template.resources("AWS::SecretsManager::Secret").items():
         generated = secret.get("GenerateSecretString", {})

@@ -31,6 +31,7 @@ use crate::setup::{FormDefinition, Mode, Setup};
 use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
 use crate::time::{day_in, plus_days, plus_seconds, to_millisecond};
 use crate::web_address::ClaimedAddress;
+use crate::webhook::{News, Topic};
 
 pub use self::barring::{Barred, bar};
 pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
@@ -469,6 +470,12 @@ pub fn confirm(
             Expect::Revision(tombstone.rev),
         ),
     };
+    transaction.tell(News {
+        topic: Topic::SignUpConfirmed,
+        person: person.key,
+        at: now,
+        record: Some(confirmed.event),
+    });
     if let Some(statement) = Statement::confirmed(scope.account(), &confirmed) {
         transaction.put(Record::Leaf(by.entry.leaf_of(&statement)), Expect::Absent);
     }
@@ -482,7 +489,7 @@ pub fn confirm(
         .filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending)
         // What asks for another list still waits: confirming it adds that list.
         .filter(|other| asks_no_more(other.lists.iter().map(|list| &list.id), sign_up))
-        .take(90)
+        .take(80)
     {
         let superseded = SignUp {
             rev: other.rev + 1,
@@ -650,6 +657,12 @@ pub fn leave(
         Expect::Absent,
     );
     transaction.put(Record::Unsubscription(unsubscription), Expect::Absent);
+    transaction.tell(News {
+        topic: Topic::Unsubscribed,
+        person: person.key,
+        at: now,
+        record: Some(leaving.event),
+    });
     let today = day_in(now, zone);
     // An end that was planned for later is not waited for.
     let goes_on = profile.ended_on.is_none_or(|end| end > today);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::address::EmailAddress;
 use crate::evidence::Statement;
-use crate::id::{AccountId, EventId, ListId, PersonKey, RecordId};
+use crate::id::{AccountId, EventId, ListId, PersonKey, RecordId, WebhookId};
 use crate::key::{AccountScope, Key};
 use crate::person::{
     ImportedConsent, ListConsent, Person, Profile, Tombstone, TombstoneKind, Unsubscription,
@@ -24,6 +24,7 @@ use crate::policy::Store;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::sign_up::{SignUp, SignUpState};
 use crate::time::{plus_seconds, to_millisecond};
+use crate::webhook::{News, Topic};
 
 /// How long a worker that has read a person may take until it claims them: a ledger that was
 /// looked through earlier is looked through again (DESIGN section 3: a call goes out within 10 s
@@ -94,15 +95,38 @@ pub struct Erasure {
     /// Until when those are kept.
     #[serde(default)]
     pub sealed_until: Option<Timestamp>,
-    /// How many recipients were told.
-    #[serde(default)]
-    pub notified: u32,
-    /// When the last archive that may hold the person is gone; known once all is done.
+    /// Who is told (Art. 19 GDPR), and what came of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<WebhookId, Told>,
+    /// When the last archive that may hold the person is gone; known once the live data are.
     #[serde(default)]
     pub archives_gone_by: Option<Timestamp>,
     /// What the clean-up still needs of the profile; gone with its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
+}
+
+/// What came of telling a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "at")]
+pub enum Told {
+    /// It is still tried.
+    Waiting,
+    /// The recipient acknowledged it.
+    Acknowledged(Timestamp),
+    /// It was given up: whoever this is does not know.
+    NotAcknowledged(Timestamp),
+}
+
+impl Told {
+    /// The later of two findings: what is settled stays settled.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match self {
+            Self::Waiting => other,
+            Self::Acknowledged(_) | Self::NotAcknowledged(_) => self,
+        }
+    }
 }
 
 /// What the clean-up needs of a deleted profile.
@@ -214,7 +238,7 @@ pub fn erase(
         done: BTreeMap::new(),
         sealed: 0,
         sealed_until: None,
-        notified: 0,
+        recipients: BTreeMap::new(),
         archives_gone_by: None,
         left: Some(left(person.profile.as_ref(), known.sign_ups)),
     };
@@ -233,6 +257,12 @@ pub fn erase(
         None => transaction.check(profile, Expect::Absent),
     };
     transaction.put(Record::Erasure(Box::new(erasure.clone())), Expect::Absent);
+    transaction.tell(News {
+        topic: Topic::Erasure,
+        person: person.key,
+        at: now,
+        record: Some(event),
+    });
     Decision::Erase(transaction, Box::new(erasure))
 }
 
@@ -282,11 +312,30 @@ impl Erasure {
         }
     }
 
-    /// When the live data were gone.
+    /// When the live data were gone. Telling others takes none of them away and may take days.
     pub fn live_gone_at(&self) -> Option<Timestamp> {
-        self.is_complete()
-            .then(|| self.done.values().max().copied())
-            .flatten()
+        Task::ALL
+            .into_iter()
+            .filter(|task| *task != Task::Recipients)
+            .map(|task| self.done.get(&task).copied())
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+    }
+
+    /// Notes what came of telling recipients; whether nobody is left to be told.
+    pub fn tell(&mut self, found: impl IntoIterator<Item = (WebhookId, Told)>) -> bool {
+        for (webhook, told) in found {
+            let known = self.recipients.entry(webhook).or_insert(Told::Waiting);
+            *known = known.or(told);
+        }
+        self.recipients.values().all(|told| *told != Told::Waiting)
+    }
+
+    /// How many recipients acknowledged it.
+    pub fn notified(&self) -> usize {
+        let acknowledged = |told: &&Told| matches!(told, Told::Acknowledged(_));
+        self.recipients.values().filter(acknowledged).count()
     }
 
     /// When the last full copy that may hold the person is gone.

@@ -96,6 +96,8 @@ ids! {
     SuppressionId, "sup_";
     /// A restore of an account's archive.
     RestoreId, "rst_";
+    /// Somebody who wants to be told what happens to people of an account.
+    WebhookId, "whk_";
 }
 
 /// A person within one account: the first 128 bits of the keyed hash of the address (M-21, T-12).

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
 use crate::crypto::AccountKey;
-use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey, RestoreId};
+use crate::id::{
+    AccountId, CampaignId, EventId, ImportId, Partition, PersonKey, RestoreId, WebhookId,
+};
+use crate::webhook::Topic;
+use crate::webhook::delivery::Delivery;
 
 /// The two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +50,26 @@ impl Key {
     /// A management API key, which is read to authorise and so needs no scope.
     pub fn api_key(account: &AccountId, key: &crate::id::KeyId) -> Self {
         Self::main(format!("A#{account}"), format!("key#{key}"))
+    }
+
+    /// Who is to be told; read by whoever tells them, which reads nothing else of an account and
+    /// so needs no scope.
+    pub fn webhook(account: &AccountId, webhook: &WebhookId) -> Self {
+        Self::main(Places(account).webhooks(), format!("webhook#{webhook}"))
+    }
+
+    /// What a recipient is to be told of a person; as [`Key::webhook`].
+    pub fn delivery(
+        account: &AccountId,
+        person: PersonKey,
+        event: EventId,
+        topic: Topic,
+        webhook: &WebhookId,
+    ) -> Self {
+        Self::main(
+            Places(account).webhooks(),
+            Delivery::sort_key(person, event, topic, webhook),
+        )
     }
 
     /// The directory entry of an account, for what goes over all accounts.
@@ -125,6 +149,10 @@ impl Places<'_> {
 
     pub(crate) fn sealed(self, partition: Partition) -> String {
         format!("A#{}#E#{partition}", self.0)
+    }
+
+    pub(crate) fn webhooks(self) -> String {
+        format!("A#{}#W", self.0)
     }
 
     pub(crate) fn objects(self, kind: &str) -> String {
@@ -246,6 +274,11 @@ impl AccountScope {
             self.sealed_partition(person.partition()),
             format!("{person}#{event}"),
         )
+    }
+
+    /// The partition of the account's webhooks and what is told through them.
+    pub fn webhooks_partition(&self) -> String {
+        self.places().webhooks()
     }
 
     /// The partition of the account's evidence ledger: leaves, pages and seals.

@@ -42,3 +42,4 @@ pub mod time;
 pub mod token;
 pub mod unsubscribe_setup;
 pub mod web_address;
+pub mod webhook;

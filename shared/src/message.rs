@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey};
+use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, PersonKey, WebhookId};
+use crate::webhook::Topic;
 
 /// Marks types that may leave the store: identifiers and numbers, never an address, a name, an
 /// IP or a token.
@@ -116,6 +117,20 @@ messages! {
         restore: crate::id::RestoreId,
         /// Which leg of the way: an older one was handed over already.
         leg: u32,
+    }
+
+    /// Tell one recipient what happened to a person.
+    WebhookMessage {
+        /// Whose recipient.
+        account: AccountId,
+        /// To whom it happened.
+        person: PersonKey,
+        /// Which time.
+        event: EventId,
+        /// What happened.
+        topic: Topic,
+        /// Who is told.
+        webhook: WebhookId,
     }
 }
 

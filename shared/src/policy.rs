@@ -97,6 +97,10 @@ pub enum Store {
     Erasure,
     /// Evidence of an erased person, encrypted to the legal key.
     SealedEvidence,
+    /// Who is told what happens to people.
+    Webhook,
+    /// What a recipient was told, or is to be: who by key, what, when.
+    Delivery,
     /// The public half of the legal key.
     LegalKey,
     /// Who looked into sealed evidence, and why.
@@ -216,6 +220,8 @@ pub enum Exported {
     Audit,
     /// What the person asked for, and what became of it.
     Requests,
+    /// What recipients were told.
+    Disclosures,
     /// Nothing, for this reason.
     Nothing(&'static str),
 }
@@ -234,7 +240,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -277,6 +283,8 @@ impl Store {
         Self::Quarantine,
         Self::Erasure,
         Self::SealedEvidence,
+        Self::Webhook,
+        Self::Delivery,
         Self::LegalKey,
         Self::Audit,
         Self::PersonRequest,
@@ -349,7 +357,8 @@ impl Store {
             Self::ExportFile | Self::Quarantine => Kept::For(Event::Written, days(7)),
             // S-22: exactly two weeks, not a second more or less (T-06).
             Self::Archive => Kept::For(Event::Written, days(14)),
-            // As long as a message of the backup queue may live: later nothing completes it.
+            // Tried for a week; then the proof of an erasure names who did not acknowledge.
+            Self::Delivery => Kept::For(Event::Written, days(14)),
             // Three years, as claims from them may be brought (§ 1489 ABGB, § 195 BGB).
             Self::PersonRequest => Kept::For(
                 Event::Written,
@@ -358,6 +367,7 @@ impl Store {
                     setting: None,
                 },
             ),
+            // As long as a message of the backup queue may live: later nothing completes it.
             Self::ArchivePart => Kept::For(Event::Written, days(4)),
             Self::FullCopy => Kept::For(Event::Written, days(7)),
             Self::Log => Kept::For(Event::Written, days(14)),
@@ -386,6 +396,7 @@ impl Store {
             | Self::Suppression
             | Self::EcgList
             | Self::Import
+            | Self::Webhook
             | Self::Erasure => Kept::WithAccount,
             Self::SealingKey | Self::LegalKey => Kept::WithPlatform,
         }
@@ -405,6 +416,7 @@ impl Store {
             | Self::SealedEvidence
             | Self::PersonRequest
             | Self::AuditLog
+            | Self::Delivery
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
@@ -420,6 +432,7 @@ impl Store {
             | Self::Helper
             | Self::Suppression
             | Self::EcgList
+            | Self::Webhook
             | Self::DynamicContent => DeletedBy::Controller,
             Self::Operator => DeletedBy::Operator,
             Self::Account
@@ -457,7 +470,7 @@ impl Store {
             Self::List => InArchive::Set(ArchiveSet::Lists),
             Self::Field => InArchive::Set(ArchiveSet::Fields),
             Self::Setup => InArchive::Set(ArchiveSet::Setups),
-            Self::Account | Self::ApiKey => InArchive::No(SECRET),
+            Self::Account | Self::ApiKey | Self::Webhook => InArchive::No(SECRET),
             Self::Erasure | Self::SealedEvidence => {
                 InArchive::No("a restore must not bring back what was erased (T-02)")
             }
@@ -487,6 +500,7 @@ impl Store {
             | Self::SealingKey
             | Self::Restore
             | Self::Quarantine
+            | Self::Delivery
             | Self::LegalKey
             | Self::Audit
             | Self::PersonRequest
@@ -517,6 +531,7 @@ impl Store {
             Self::AuditLog => {
                 Exported::Nothing("it names a person by key only, and says nothing of them")
             }
+            Self::Delivery => Exported::Disclosures,
             Self::Account
             | Self::Directory
             | Self::ApiKey
@@ -534,6 +549,7 @@ impl Store {
             | Self::Helper
             | Self::DynamicContent
             | Self::Campaign
+            | Self::Webhook
             | Self::Document => Exported::Nothing(CONFIGURATION),
             Self::Import => {
                 Exported::Nothing("it has numbers only; what it said of a person is in the profile")
@@ -603,6 +619,8 @@ impl Store {
             Self::Quarantine => &["staged"],
             Self::Erasure => &["erasure"],
             Self::SealedEvidence => &["sealed_evidence"],
+            Self::Webhook => &["webhook"],
+            Self::Delivery => &["delivery"],
             Self::LegalKey => &["legal_key"],
             Self::PersonRequest => &["person_request"],
             Self::Audit => &["evidence_access"],

@@ -21,6 +21,8 @@ use crate::restore::{Configured, Freeze, Restore, Staged};
 use crate::setup::List;
 use crate::sign_up::SignUp;
 use crate::suppression::Suppression;
+use crate::webhook::News;
+use crate::webhook::delivery::Delivery;
 
 /// Something with a place, a revision and perhaps an end.
 pub trait Stored: Serialize + DeserializeOwned + Clone {
@@ -67,6 +69,8 @@ pub enum DueWork {
     Erase,
     /// Make an unsubscription nobody's (hourly).
     Anonymise,
+    /// Tell a recipient (every minute).
+    Tell,
 }
 
 /// Shards of each work in the index: 1,000 writes a second each.
@@ -81,6 +85,7 @@ impl DueWork {
             Self::Start => "start",
             Self::Erase => "erase",
             Self::Anonymise => "anonymise",
+            Self::Tell => "tell",
         };
         format!("{work}#{shard}")
     }
@@ -153,6 +158,8 @@ pub enum Record {
     Erasure(Box<Erasure>),
     /// A sealed record of an erased person.
     SealedEvidence(Box<SealedEvidence>),
+    /// What a recipient is to be told.
+    Delivery(Box<Delivery>),
 }
 
 macro_rules! each_record {
@@ -182,6 +189,7 @@ macro_rules! each_record {
             Record::Configured($record) => $body,
             Record::Erasure($record) => $body,
             Record::SealedEvidence($record) => $body,
+            Record::Delivery($record) => $body,
         }
     };
 }
@@ -212,6 +220,9 @@ pub enum Step {
     Check(Key, Expect),
     /// Delete what is there, if the expectation holds.
     Delete(Key, Expect),
+    /// Tell whoever wants to be told: a message for each webhook of the account, written with the
+    /// rest. Whoever carries out the transaction knows which there are.
+    Tell(News),
 }
 
 /// Steps that happen together or not at all (at most 100, A-22).
@@ -228,6 +239,12 @@ impl Transaction {
     /// Adds a deletion.
     pub fn delete(&mut self, key: Key, expect: Expect) -> &mut Self {
         self.0.push(Step::Delete(key, expect));
+        self
+    }
+
+    /// Adds something to tell.
+    pub fn tell(&mut self, news: News) -> &mut Self {
+        self.0.push(Step::Tell(news));
         self
     }
 

@@ -88,6 +88,7 @@ impl Remains {
                 (Table::Main, places.evidence()),
                 (Table::Main, places.erasures()),
                 (Table::Main, places.audit()),
+                (Table::Main, places.webhooks()),
             ])
     }
 

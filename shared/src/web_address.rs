@@ -135,6 +135,20 @@ impl WebAddress {
         &self.host
     }
 
+    /// The port: its own, or the scheme's.
+    pub fn port(&self) -> u16 {
+        let usual = if self.secure { 443 } else { 80 };
+        Parts::split(&self.text)
+            .ok()
+            .and_then(|parts| parts.port)
+            .unwrap_or(usual)
+    }
+
+    /// Whether it is `https`.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Whether nobody on the way can read along: `https`, or `http` to `127.0.0.1` or
     /// `localhost`, where there is no way.
     pub fn is_protected(&self) -> bool {

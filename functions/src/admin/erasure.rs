@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::get;
 use lambda_http::http::Uri;
 use rundbrief::account::Scope;
-use rundbrief::erasure::{Erasure, Task};
+use rundbrief::erasure::{Erasure, Task, Told};
 use rundbrief::id::RecordId;
 use rundbrief::key::Table;
 use rundbrief::time::ShownInstant;
@@ -26,7 +26,23 @@ pub(super) fn routes() -> Router {
         .route("/accounts/{account}/erasures/{id}", get(read))
 }
 
+fn recipient(told: Told) -> (&'static str, Option<ShownInstant>) {
+    match told {
+        Told::Waiting => ("waiting", None),
+        Told::Acknowledged(at) => ("acknowledged", Some(ShownInstant(at))),
+        Told::NotAcknowledged(at) => ("not_acknowledged", Some(ShownInstant(at))),
+    }
+}
+
 pub(super) fn show(erasure: &Erasure) -> Value {
+    let webhooks: Vec<Value> = erasure
+        .recipients
+        .iter()
+        .map(|(webhook, told)| {
+            let (state, at) = recipient(*told);
+            json!({"id": webhook, "state": state, "at": at})
+        })
+        .collect();
     let done = |task| erasure.done.get(&task).copied().map(ShownInstant);
     let live_gone_at = erasure.live_gone_at();
     let outstanding: Vec<Task> = Task::ALL
@@ -59,7 +75,13 @@ pub(super) fn show(erasure: &Erasure) -> Value {
         "import_files_deleted_at": done(Task::ImportFiles),
         "ses_suppression_list_cleaned_at": done(Task::Ses),
         "recipients": {
-            "notified": erasure.notified,
+            "notified": erasure.notified(),
+            "not_acknowledged": erasure
+                .recipients
+                .values()
+                .filter(|told| matches!(told, Told::NotAcknowledged(_)))
+                .count(),
+            "webhooks": webhooks,
             "settled_at": done(Task::Recipients),
         },
     })

@@ -12,7 +12,7 @@ use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::InvalidId;
-use rundbrief::key::Table;
+use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::record::{Expect, Stored};
 use serde_json::Value;
 
@@ -48,6 +48,11 @@ pub(super) trait Resource: Stored + Send + Sync + 'static {
 
     /// Which one.
     fn id(&self) -> String;
+
+    /// Where the one with this identifier stands; the key of all begins as that of none.
+    fn place(scope: &AccountScope, id: &str) -> Key {
+        scope.configuration(Self::KIND, id)
+    }
 
     /// Reads everything but the identifier; `before` is what it replaces. Where a member was wrong,
     /// the record may hold anything: it is only checked further, never kept.
@@ -112,21 +117,17 @@ pub(super) fn one<R: Resource>() -> axum::routing::MethodRouter {
     get(read::<R>).put(replace::<R>).delete(remove::<R>)
 }
 
-fn prefix<R: Resource>() -> String {
-    format!("{}#", R::KIND)
-}
-
-fn key<R: Resource>(desk: &Desk, id: &R::Id) -> rundbrief::key::Key {
-    desk.scope.configuration(R::KIND, &id.to_string())
+fn key<R: Resource>(desk: &Desk, id: &R::Id) -> Key {
+    R::place(&desk.scope, &id.to_string())
 }
 
 pub(super) async fn list<R: Resource>(access: Access, uri: Uri) -> Answer {
     let desk = access.with(R::READ)?;
     let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), R::PATH)?;
-    let prefix = prefix::<R>();
+    let Key { pk, sk: prefix, .. } = R::place(&desk.scope, "");
     let mut range = Range {
         table: Table::Main,
-        pk: desk.scope.configuration_partition(),
+        pk,
         after: window.after_in(&prefix)?,
         prefix,
         limit: i32::try_from(window.limit).unwrap_or(1),
@@ -201,7 +202,7 @@ async fn create<R: Resource>(access: Access, sent: Sent) -> Answer {
     ))
 }
 
-async fn current<R: Resource>(desk: &Desk, id: &R::Id) -> Result<R, Refused> {
+pub(super) async fn current<R: Resource>(desk: &Desk, id: &R::Id) -> Result<R, Refused> {
     let found: Option<R> = desk.app.store.get(&key::<R>(desk, id), desk.now).await?;
     found.ok_or_else(|| Problem::NOT_FOUND.into())
 }

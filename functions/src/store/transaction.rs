@@ -5,7 +5,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Trans
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::key::AccountScope;
-use rundbrief::record::{Expect, Record, Step, Transaction};
+use rundbrief::record::{Expect, Record, Step, Stored as _, Transaction};
+use rundbrief::webhook::Webhook;
+use rundbrief::webhook::delivery::Delivery;
 
 use super::{Item, Store, WriteError, expression, item};
 use crate::app::Trouble;
@@ -24,11 +26,11 @@ impl Store {
         transaction: &Transaction,
         now: Timestamp,
     ) -> Result<(), WriteError> {
-        let steps = transaction
-            .0
-            .iter()
-            .map(|step| self.write(scope, step, now))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut steps = Vec::new();
+        let told = self.told(scope, transaction, now).await?;
+        for step in transaction.0.iter().chain(&told) {
+            steps.extend(self.write(scope, step, now)?);
+        }
         for attempt in 0..CONFLICT_ATTEMPTS {
             let result = self
                 .client()
@@ -70,13 +72,58 @@ impl Store {
         Err(WriteError::Trouble(Trouble::Contended))
     }
 
+    /// The messages to the account's webhooks that the transaction's news lead to; reads them only
+    /// where there are news.
+    async fn told(
+        &self,
+        scope: &AccountScope,
+        transaction: &Transaction,
+        now: Timestamp,
+    ) -> Result<Vec<Step>, Trouble> {
+        let mut news = transaction.0.iter().filter_map(|step| match step {
+            Step::Tell(news) => Some(news),
+            Step::Put(..) | Step::Check(..) | Step::Delete(..) => None,
+        });
+        let Some(first) = news.next() else {
+            return Ok(Vec::new());
+        };
+        let webhooks = self.webhooks(scope, now).await?;
+        let mut messages = Vec::new();
+        for news in std::iter::once(first).chain(news) {
+            for webhook in &webhooks {
+                let message = Delivery::of(scope.account(), webhook, news, now);
+                messages.extend(
+                    message.map(|message| {
+                        Step::Put(Record::Delivery(Box::new(message)), Expect::Absent)
+                    }),
+                );
+            }
+        }
+        Ok(messages)
+    }
+
+    /// The account's webhooks.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn webhooks(
+        &self,
+        scope: &AccountScope,
+        now: Timestamp,
+    ) -> Result<Vec<Webhook>, Trouble> {
+        let prefix = format!("{}#", Webhook::KIND);
+        self.all(&scope.webhooks_partition(), &prefix, now).await
+    }
+
     fn write(
         &self,
         scope: &AccountScope,
         step: &Step,
         now: Timestamp,
-    ) -> Result<TransactWriteItem, Trouble> {
+    ) -> Result<Option<TransactWriteItem>, Trouble> {
         let item = match step {
+            // Its messages stand beside it.
+            Step::Tell(_) => return Ok(None),
             Step::Put(record, expect) => {
                 let key = record.key(scope);
                 let item = item_of(scope, record)?;
@@ -113,7 +160,7 @@ impl Store {
                 TransactWriteItem::builder().condition_check(check)
             }
         };
-        Ok(item.build())
+        Ok(Some(item.build()))
     }
 
     /// Does the work of a transaction and changes nothing: what a sign-up does that leads to
@@ -168,6 +215,7 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         }
         Record::Erasure(record) => item::item(&key, record.as_ref()),
         Record::SealedEvidence(record) => item::item(&key, record.as_ref()),
+        Record::Delivery(record) => item::item(&key, record.as_ref()),
     }
 }
 

@@ -226,7 +226,7 @@ fn leads_to(transaction: Result<Transaction, Refusal>) -> Result<(CampaignState,
     let puts = |wanted: fn(&Record) -> Option<CampaignState>| {
         steps.iter().find_map(move |step| match step {
             Step::Put(record, _) => wanted(record),
-            Step::Check(..) | Step::Delete(..) => None,
+            Step::Check(..) | Step::Delete(..) | Step::Tell(_) => None,
         })
     };
     let state = puts(|record| match record {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::person::{Person, Tombstone, TombstoneKind, Withdrawal};
 use crate::record::{Expect, Record, Transaction};
 use crate::time::to_millisecond;
+use crate::webhook::{News, Topic};
 
 /// Why a mailbox is not to be written to any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,17 @@ pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
         rev: before.rev + 1,
         ..before
     };
-    let (slot, kind) = match why {
-        Barred::Bounced => (&mut withdrawal.bounced_at, TombstoneKind::Bounced),
-        Barred::Complained => (&mut withdrawal.complained_at, TombstoneKind::Complained),
+    let (slot, kind, topic) = match why {
+        Barred::Bounced => (
+            &mut withdrawal.bounced_at,
+            TombstoneKind::Bounced,
+            Topic::Bounced,
+        ),
+        Barred::Complained => (
+            &mut withdrawal.complained_at,
+            TombstoneKind::Complained,
+            Topic::Complained,
+        ),
     };
     if slot.is_some_and(|known| known >= at) {
         return None;
@@ -57,5 +66,11 @@ pub fn bar(person: &Person, why: Barred, at: Timestamp) -> Option<Transaction> {
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    transaction.tell(News {
+        topic,
+        person: person.key,
+        at,
+        record: None,
+    });
     Some(transaction)
 }

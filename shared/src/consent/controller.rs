@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::person::{Person, Profile, Tombstone, TombstoneKind, Withdrawal};
 use crate::record::{Expect, Record, Transaction};
 use crate::time::{day_in, one_month_after, to_millisecond};
+use crate::webhook::{News, Topic};
 
 /// The profile of somebody whose relationship ended on this day: due one calendar month later.
 pub fn ended(profile: &Profile, on: Date, zone: &TimeZone) -> Profile {
@@ -123,6 +124,12 @@ pub fn restrict(person: &Person, now: Timestamp) -> Option<Transaction> {
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    transaction.tell(News {
+        topic: Topic::Restricted,
+        person: person.key,
+        at: now,
+        record: None,
+    });
     Some(transaction)
 }
 
@@ -330,6 +337,7 @@ mod tests {
                     assert_eq!(tombstone.at[&TombstoneKind::Restricted], now);
                     person.tombstone = Some(tombstone);
                 }
+                Step::Tell(news) => assert_eq!((news.topic, news.at), (Topic::Restricted, now)),
                 other => panic!("{other:?}"),
             }
         }

@@ -115,6 +115,7 @@ impl Model {
         let held = transaction.0.iter().all(|step| match step {
             Step::Put(record, expect) => self.holds(&record.key(&self.scope), *expect),
             Step::Check(key, expect) | Step::Delete(key, expect) => self.holds(key, *expect),
+            Step::Tell(_) => true,
         });
         if !held {
             return Err(Conflict);
@@ -127,7 +128,7 @@ impl Model {
                 Step::Delete(key, _) => {
                     self.items.remove(key);
                 }
-                Step::Check(..) => {}
+                Step::Check(..) | Step::Tell(_) => {}
             }
         }
         Ok(())

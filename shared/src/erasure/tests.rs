@@ -7,6 +7,7 @@ use crate::evidence::Entry;
 use crate::page_language::Language;
 use crate::person::UnsubscribedVia;
 use crate::record::Step;
+use crate::webhook::Topic;
 
 const KEY: PersonKey = PersonKey::from_bytes([7; 16]);
 
@@ -147,7 +148,9 @@ fn it_is_due_until_all_of_it_is_done_and_then_says_when_the_copies_go() {
     let mut erasure = *erasure;
     for task in Task::ALL {
         assert_eq!(erasure.due().map(|due| due.work), Some(DueWork::Erase));
-        assert_eq!(erasure.live_gone_at(), None);
+        // Whoever is still to be told does not keep the data here alive.
+        let live_gone_at = (task == Task::Recipients).then_some(now);
+        assert_eq!(erasure.live_gone_at(), live_gone_at);
         erasure.note(task, now);
         assert_eq!(
             erasure.left.is_some(),
@@ -160,6 +163,36 @@ fn it_is_due_until_all_of_it_is_done_and_then_says_when_the_copies_go() {
         erasure.full_copies_gone_by(),
         Some(at("2027-03-08T10:00:00Z"))
     );
+}
+
+#[test]
+fn it_counts_who_acknowledged_and_names_who_did_not() {
+    let now = at("2027-03-01T10:00:00Z");
+    let left = [left_at(now)];
+    let Decision::Erase(transaction, erasure) = decide(&Person::unknown(KEY), &left, &[], now)
+    else {
+        panic!("known");
+    };
+    let told = transaction.0.iter().any(|step| {
+        matches!(step, Step::Tell(news)
+            if news.topic == Topic::Erasure && news.record == Some(erasure.event))
+    });
+    assert!(told, "in the same transaction");
+    let [a, b] = ["whk_a", "whk_b"].map(|id| crate::id::WebhookId::parse(id).unwrap());
+    let mut erasure = *erasure;
+    assert!(erasure.tell([]), "nobody is to be told");
+    assert!(!erasure.tell([
+        (a.clone(), Told::Acknowledged(now)),
+        (b.clone(), Told::Waiting)
+    ]));
+    assert_eq!(erasure.notified(), 1);
+    // What is settled stays settled, also when its message is gone.
+    assert!(!erasure.tell([(a.clone(), Told::NotAcknowledged(now))]));
+    assert!(erasure.tell([(b.clone(), Told::NotAcknowledged(now))]));
+    assert_eq!(erasure.notified(), 1);
+    assert_eq!(erasure.recipients[&b], Told::NotAcknowledged(now));
+    let text = serde_json::to_string(&erasure).unwrap();
+    assert_eq!(serde_json::from_str::<Erasure>(&text).unwrap(), erasure);
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn carry_out(person: &mut Person, transaction: Option<Transaction>) {
                     Expect::unchanged(person.profile.as_ref()),
                 ),
                 Step::Put(record, _) => Step::Put(record, Expect::Absent),
-                other @ (Step::Check(..) | Step::Delete(..)) => other,
+                other @ (Step::Check(..) | Step::Delete(..) | Step::Tell(_)) => other,
             }]))
             .unwrap();
     }

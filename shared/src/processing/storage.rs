@@ -186,6 +186,14 @@ pub(super) const fn name(store: Store) -> Both {
             "Versiegelte Nachweise gelöschter Personen (verschlüsselt, nur für Rechtsansprüche)",
             "Sealed evidence of erased people (encrypted, for legal claims only)",
         ),
+        Store::Webhook => (
+            "Empfänger von Benachrichtigungen",
+            "Recipients of notifications",
+        ),
+        Store::Delivery => (
+            "Benachrichtigungen an Empfänger (Schlüsselwert, Zeitpunkte)",
+            "Notifications of recipients (keyed hash, times)",
+        ),
         Store::LegalKey => (
             "Öffentlicher Schlüssel der versiegelten Nachweise",
             "Public key of the sealed evidence",

@@ -38,4 +38,5 @@ mod template;
 mod trace;
 mod unsubscribe;
 mod unsubscribe_setups;
+mod webhooks;
 mod world;

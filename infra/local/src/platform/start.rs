@@ -99,7 +99,11 @@ impl Platform {
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
             stack: "rundbrief".to_owned(),
-            parameters: BTreeMap::from([("PublicUrl".to_owned(), url(&ports.api))]),
+            parameters: BTreeMap::from([
+                ("PublicUrl".to_owned(), url(&ports.api)),
+                // On one machine there is nobody else to tell.
+                ("LocalWebhooks".to_owned(), "true".to_owned()),
+            ]),
         };
         let stack = Stack::read(&options.template, &handout)?;
         let database = crate::engine::open(&data.join("engine.db"), stack.tables.values())
