@@ -25,6 +25,7 @@ mod operator;
 mod processing;
 mod record;
 mod request;
+mod reports;
 mod resource;
 mod restores;
 mod sender_domains;
@@ -135,6 +136,7 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
         .merge(operator::routes())
         .merge(record::routes())
         .merge(request::routes())
+        .merge(reports::routes())
         .merge(restores::routes())
         .merge(suppressions::routes())
         .merge(template::routes())

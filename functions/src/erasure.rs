@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::archive::Archive;
 use rundbrief::erasure::{self, AskedBy, Decision, Erasure, Known, Task, Told};
+use rundbrief::hold::Hold;
 use rundbrief::id::{AccountId, EventId, PersonKey};
 use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::Unsubscription;
@@ -34,6 +35,17 @@ const MAX_ADDRESSES: usize = 20;
 /// How long a request may clean up: it ends after 29 s, and the rest is `retention`'s.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(12);
 
+/// What a request to erase led to.
+#[derive(Debug)]
+pub(crate) enum Erased {
+    /// Nobody with this key is known.
+    Nobody,
+    /// A legal hold stands: it is noted, and done when that ends.
+    Held(Box<Hold>),
+    /// The person is gone for every reader.
+    Begun(Box<Erasure>),
+}
+
 /// Erases a person with the addresses they had before; `None` when nobody with this key is known.
 ///
 /// The former ones first: as long as the person is there, so is what names them.
@@ -46,7 +58,7 @@ pub(crate) async fn erase(
     person: PersonKey,
     by: AskedBy,
     now: Timestamp,
-) -> Result<Option<Erasure>, Trouble> {
+) -> Result<Erased, Trouble> {
     for former in formers(app, scope, person, now).await? {
         Box::pin(erase_one(app, scope, former, by, now)).await?;
     }
@@ -85,7 +97,7 @@ async fn erase_one(
     person: PersonKey,
     by: AskedBy,
     now: Timestamp,
-) -> Result<Option<Erasure>, Trouble> {
+) -> Result<Erased, Trouble> {
     for _ in 0..ATTEMPTS {
         let (known, sign_ups, unsubscriptions, before, quarantined) = futures::try_join!(
             app.store.person(scope, person, now),
@@ -105,11 +117,17 @@ async fn erase_one(
         };
         let event = EventId::generate(now, app.entropy.as_ref());
         match erasure::erase(scope, known, event, by, now) {
-            Decision::Unknown => return Ok(None),
-            Decision::Done(erasure) => return Ok(Some(*erasure)),
+            Decision::Unknown => return Ok(Erased::Nobody),
+            Decision::Done(erasure) => return Ok(Erased::Begun(erasure)),
+            Decision::Held(None, hold) => return Ok(Erased::Held(hold)),
+            Decision::Held(Some(noted), hold) => match app.store.commit(scope, &noted, now).await {
+                Ok(()) => return Ok(Erased::Held(hold)),
+                Err(WriteError::Conflict) => {}
+                Err(WriteError::Trouble(trouble)) => return Err(trouble),
+            },
             Decision::Erase(transaction, erasure) => {
                 match app.store.commit(scope, &transaction, now).await {
-                    Ok(()) => return Ok(Some(*erasure)),
+                    Ok(()) => return Ok(Erased::Begun(erasure)),
                     Err(WriteError::Conflict) => {}
                     Err(WriteError::Trouble(trouble)) => return Err(trouble),
                 }

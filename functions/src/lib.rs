@@ -17,6 +17,7 @@ mod erasure;
 mod export;
 pub mod feedback;
 pub mod function;
+mod hold;
 pub mod import;
 pub mod legal;
 pub mod notice;

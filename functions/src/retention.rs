@@ -26,9 +26,9 @@ use tokio::time::Instant;
 use self::closure::{Budget, Progress};
 use crate::app::{App, Trouble};
 use crate::due::Walk;
-use crate::erasure;
 use crate::function::Failure;
 use crate::store::WriteError;
+use crate::{erasure, hold};
 
 /// How much one run does.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,8 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     let now = app.now();
     let stop_at = Instant::now() + bounds.time;
     let mut run = Run::default();
+    // First: what was held and is due goes with the same run.
+    let holds = holds(app, now, stop_at).await?;
     // An unsent mail's record stands under the time of its next attempt, not of its end.
     for work in [DueWork::Expire, DueWork::Outbox] {
         let mut walk = Walk::begin(app, work, now);
@@ -126,6 +128,7 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     let mut answer = report(app, run, now).await?;
     answer["erasures"] = erasures;
     answer["anonymised"] = anonymised;
+    answer["holds_ended"] = holds.into();
     Ok(answer)
 }
 
@@ -142,6 +145,23 @@ async fn end_accounts(app: &App, run: &mut Run, bounds: Bounds, stop_at: Instant
             Err(_) => run.failed += 1,
         }
     }
+}
+
+/// Ends the legal holds whose day is over; answers with how many.
+async fn holds(app: &App, now: Timestamp, stop_at: Instant) -> Result<usize, Trouble> {
+    let mut ended = 0;
+    let mut walk = Walk::begin(app, DueWork::Hold, now);
+    while Instant::now() < stop_at
+        && let Some(keys) = walk.next().await?
+    {
+        for key in keys {
+            match hold::end(app, &key, now, stop_at).await {
+                Ok(()) => ended += 1,
+                Err(trouble) => tracing::error!(%trouble, "a legal hold could not be ended"),
+            }
+        }
+    }
+    Ok(ended)
 }
 
 /// Goes on with the clean-up after erasures; answers in numbers.

@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use crate::evidence::{Entry, Statement};
 use crate::form::{FieldValue, Submission};
 use crate::guard::ADDRESS_LIMIT;
+use crate::hold;
 use crate::id::{CampaignId, EventId, FieldKey, ListId, PersonKey};
 use crate::key::AccountScope;
 use crate::outbox::{Notice, Outbox};
@@ -674,6 +675,7 @@ pub fn leave(
             ..profile.clone()
         }
     };
+    let profile = hold::kept(profile, person.withdrawal.as_ref());
     transaction.put(
         Record::Profile(Box::new(profile)),
         Expect::unchanged(person.profile.as_ref()),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::address::EmailAddress;
 use crate::evidence::Statement;
+use crate::hold::{self, Hold};
 use crate::id::{AccountId, EventId, ListId, PersonKey, RecordId, WebhookId};
 use crate::key::{AccountScope, Key};
 use crate::person::{
@@ -145,6 +146,8 @@ pub struct Left {
 pub enum Decision {
     /// Nobody with this key is known here.
     Unknown,
+    /// A legal hold stands: write this, if it is not noted yet, and refuse.
+    Held(Option<Transaction>, Box<Hold>),
     /// It was done before, and nothing of the person has come since.
     Done(Box<Erasure>),
     /// Write this.
@@ -176,6 +179,10 @@ pub fn erase(
     now: Timestamp,
 ) -> Decision {
     let person = known.person;
+    let held = person.withdrawal.as_ref().and_then(|one| one.hold.as_ref());
+    if let Some(held) = held.filter(|held| held.stands(now)) {
+        return Decision::Held(hold::postpone(person, by, now), Box::new(held.clone()));
+    }
     let hidden = |at| {
         person
             .tombstone

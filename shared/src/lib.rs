@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod form;
 pub mod guard;
 pub mod header;
+pub mod hold;
 pub mod id;
 pub mod import;
 pub mod key;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::EmailAddress;
 use crate::evidence::Entry;
 use crate::form::FieldValue;
+use crate::hold::Hold;
 use crate::id::{
     CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId, SetupId,
     UnsubscribeSetupId,
@@ -180,6 +181,9 @@ pub struct Withdrawal {
     /// Since when the controller writes to this address no more (P-13).
     #[serde(default)]
     pub suppressed_at: Option<Timestamp>,
+    /// Why the data are kept although they were to go (S-10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 impl Withdrawal {
@@ -195,6 +199,7 @@ impl Withdrawal {
             restricted_at: None,
             restriction_lifted_at: None,
             suppressed_at: None,
+            hold: None,
         }
     }
 
@@ -211,8 +216,14 @@ impl Withdrawal {
         barred.into_iter().flatten().all(|at| at < since)
     }
 
-    /// Whether processing is restricted.
+    /// Whether processing is restricted: because somebody asked for it, or because the data are
+    /// kept for a legal duty and nothing else.
     pub fn is_restricted(&self) -> bool {
+        self.is_restricted_on_request() || self.hold.is_some()
+    }
+
+    /// Whether somebody asked for a restriction that was not lifted.
+    pub fn is_restricted_on_request(&self) -> bool {
         self.restricted_at > self.restriction_lifted_at
     }
 }
@@ -541,6 +552,13 @@ impl Stored for Withdrawal {
 
     fn revision(&self) -> u64 {
         self.rev
+    }
+
+    fn due(&self) -> Option<Due> {
+        self.hold.as_ref().map(|hold| Due {
+            work: DueWork::Hold,
+            at: hold.until,
+        })
     }
 }
 

@@ -79,6 +79,8 @@ pub enum Store {
     IdempotencyKey,
     /// What a run of the sweeper deleted, in numbers.
     DeletionReport,
+    /// What went with an account, in numbers.
+    ClosingReport,
     /// The evidence ledger: salted digests, their trees and seals.
     EvidenceLedger,
     /// The words that forms, notices and mails showed.
@@ -240,7 +242,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -274,6 +276,7 @@ impl Store {
         Self::GuardCounter,
         Self::IdempotencyKey,
         Self::DeletionReport,
+        Self::ClosingReport,
         Self::EvidenceLedger,
         Self::Document,
         Self::SealingKey,
@@ -355,6 +358,14 @@ impl Store {
                 Kept::For(Event::Written, Period::Hours(24))
             }
             Self::ExportFile | Self::Quarantine => Kept::For(Event::Written, days(7)),
+            // The proof that a processor owes (Art. 28(3)(g)), as long as claims from it.
+            Self::ClosingReport => Kept::For(
+                Event::Written,
+                Period::Months {
+                    months: 36,
+                    setting: None,
+                },
+            ),
             // S-22: exactly two weeks, not a second more or less (T-06).
             Self::Archive => Kept::For(Event::Written, days(14)),
             // Tried for a week; then the proof of an erasure names who did not acknowledge.
@@ -413,6 +424,7 @@ impl Store {
             | Self::Restore
             | Self::Quarantine
             | Self::DeletionReport
+            | Self::ClosingReport
             | Self::SealedEvidence
             | Self::PersonRequest
             | Self::AuditLog
@@ -497,6 +509,7 @@ impl Store {
             | Self::GuardCounter
             | Self::IdempotencyKey
             | Self::DeletionReport
+            | Self::ClosingReport
             | Self::SealingKey
             | Self::Restore
             | Self::Quarantine
@@ -568,6 +581,7 @@ impl Store {
             Self::ArchivePart
             | Self::IdempotencyKey
             | Self::DeletionReport
+            | Self::ClosingReport
             | Self::EvidenceLedger
             | Self::SealingKey
             | Self::Restore
@@ -610,6 +624,7 @@ impl Store {
             Self::ArchivePart => &["backup_part"],
             Self::IdempotencyKey => &["idempotency"],
             Self::DeletionReport => &["deletion_report"],
+            Self::ClosingReport => &["closing_report"],
             Self::EvidenceLedger => &["leaf", "leaf_page", "seal", "ledger_head"],
             Self::Document => &["document", "notice"],
             Self::SealingKey => &["sealing_key"],

@@ -71,6 +71,8 @@ pub enum DueWork {
     Anonymise,
     /// Tell a recipient (every minute).
     Tell,
+    /// End a legal hold (hourly).
+    Hold,
 }
 
 /// Shards of each work in the index: 1,000 writes a second each.
@@ -86,6 +88,7 @@ impl DueWork {
             Self::Erase => "erase",
             Self::Anonymise => "anonymise",
             Self::Tell => "tell",
+            Self::Hold => "hold",
         };
         format!("{work}#{shard}")
     }

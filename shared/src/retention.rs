@@ -2,6 +2,8 @@
 //!
 //! Finding what is due and deleting it is the function's part.
 
+mod closing;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -13,6 +15,8 @@ use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, RestoreId};
 use crate::key::{AccountScope, Key, Places, Table};
 use crate::policy::{DeletedBy, Store};
 use crate::record::{Due, DueWork, Stored};
+
+pub use self::closing::{ClosingReport, TOMBSTONE_COPY_DAYS};
 
 /// What is to be done about an item that the index named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +151,13 @@ impl Tally {
         *self.0.entry(kind.to_owned()).or_default() += 1;
     }
 
+    /// What another run deleted, too.
+    pub fn add(&mut self, other: &Self) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(kind.clone()).or_default() += count;
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
@@ -189,7 +200,24 @@ impl DeletionReport {
 
     /// Where the report of a whole run is.
     pub fn place(run: EventId) -> Key {
-        Key::global("deletions", run.to_string())
+        Key::global(Self::PARTITION, run.to_string())
+    }
+
+    /// Where all reports of whole runs begin.
+    pub fn all() -> Key {
+        Key::global(Self::PARTITION, "")
+    }
+
+    const PARTITION: &'static str = "deletions";
+
+    /// By when the last archive is gone that may hold what this run deleted.
+    pub fn archives_gone_by(&self) -> Option<Timestamp> {
+        Store::Archive.kept().until(self.at)
+    }
+
+    /// By when the last full copy is gone that may hold it.
+    pub fn full_copies_gone_by(&self) -> Option<Timestamp> {
+        Store::FullCopy.kept().until(self.at)
     }
 }
 

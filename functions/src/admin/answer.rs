@@ -43,6 +43,7 @@ pub(super) struct Refused {
     errors: Vec<FieldError>,
     id: Option<String>,
     choices: Option<(&'static str, &'static [&'static str])>,
+    more: Option<(&'static str, Value)>,
 }
 
 impl Refused {
@@ -86,6 +87,14 @@ impl Refused {
         }
     }
 
+    /// Says more about it, under a name.
+    pub(super) fn with(self, name: &'static str, value: Value) -> Self {
+        Self {
+            more: Some((name, value)),
+            ..self
+        }
+    }
+
     /// Names what the refusal is about.
     pub(super) fn about(problem: Problem, id: String) -> Self {
         Self {
@@ -102,6 +111,7 @@ impl From<Problem> for Refused {
             errors: Vec::new(),
             id: None,
             choices: None,
+            more: None,
         }
     }
 }
@@ -132,7 +142,7 @@ impl IntoResponse for Refused {
             Body::Text(text) => text,
             _ => String::new(),
         };
-        if (self.id.is_some() || self.choices.is_some())
+        if (self.id.is_some() || self.choices.is_some() || self.more.is_some())
             && let Ok(mut value) = serde_json::from_str::<Value>(&text)
         {
             if let Some(id) = self.id {
@@ -140,6 +150,9 @@ impl IntoResponse for Refused {
             }
             if let Some((name, choices)) = self.choices {
                 value[name] = choices.into();
+            }
+            if let Some((name, more)) = self.more {
+                value[name] = more;
             }
             text = value.to_string();
         }

@@ -5,6 +5,7 @@
 mod change;
 mod erase;
 mod export;
+mod hold;
 mod relationship;
 
 use axum::Router;
@@ -43,6 +44,10 @@ pub(super) fn routes() -> Router {
         .route(one, get(read).patch(change::change).delete(erase::erase))
         .route(&format!("{one}/evidence"), get(evidence))
         .route(&format!("{one}/export"), get(export::export))
+        .route(
+            &format!("{one}/hold"),
+            get(hold::read).post(hold::place).delete(hold::lift),
+        )
         .route(&format!("{one}/portable"), get(export::portable))
         .route(
             &format!("{one}/unsubscribe"),

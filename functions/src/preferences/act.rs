@@ -22,7 +22,7 @@ use rundbrief::token::MAILBOX_PROOF_MINUTES;
 use super::{Reach, Visit};
 use crate::address_change::{self, Begun};
 use crate::app::{App, Trouble};
-use crate::erasure;
+use crate::erasure::{self, Erased};
 use crate::export::answer;
 use crate::problem::Problem;
 use crate::record_of_processing::all;
@@ -60,6 +60,8 @@ pub(super) enum Done {
     SignUpAnew,
     /// The person objected.
     Objected,
+    /// A legal hold stands, on this basis: it is noted, and done when that ends.
+    Held(String),
     /// The tick that says it is meant is missing.
     NotConfirmed,
     /// Nothing of the person is left.
@@ -328,7 +330,10 @@ pub(super) async fn erase(
         return Ok(Done::NotConfirmed);
     }
     let (scope, key) = (&visit.linked.scope, visit.person.key);
-    Box::pin(erasure::erase(app, scope, key, AskedBy::Person, visit.now)).await?;
+    let erased = Box::pin(erasure::erase(app, scope, key, AskedBy::Person, visit.now)).await?;
+    if let Erased::Held(hold) = erased {
+        return Ok(Done::Held(hold.basis));
+    }
     note(app, visit, RequestKind::Erasure).await?;
     Ok(Done::Erased)
 }

@@ -74,6 +74,7 @@ fn print(
                     | Done::Invalid(_)
                     | Done::Restricted
                     | Done::NotConfirmed
+                    | Done::Held(_)
                     | Done::NoAddress
                     | Done::SignUpAnew
             )
@@ -129,6 +130,16 @@ fn said(done: &Done, language: Language) -> Option<String> {
             "Ihr Widerspruch ist vermerkt: Sie erhalten keine Werbung dieses Absenders mehr.",
             "Your objection is noted: you will receive no more advertising from this sender.",
         ),
+        Done::Held(basis) => {
+            return Some(match language {
+                Language::De => format!(
+                    "Ihre Daten müssen noch aufbewahrt werden ({basis}). Sie werden nicht mehr verwendet und gelöscht, sobald die Frist endet."
+                ),
+                Language::En => format!(
+                    "Your data must still be kept ({basis}). They are no longer used and will be deleted when the period ends."
+                ),
+            });
+        }
         Done::NotConfirmed => (
             "Es wurde nichts gelöscht. Bitte bestätigen Sie das Löschen mit dem Häkchen.",
             "Nothing was deleted. Please tick the box to confirm the deletion.",

@@ -8,8 +8,9 @@ use rundbrief::account::Account;
 use rundbrief::campaign::arc::Arc;
 use rundbrief::id::{CampaignId, ImportId, RestoreId};
 use rundbrief::key::{Key, Table};
+use rundbrief::record::Expect;
 use rundbrief::record::Stored;
-use rundbrief::retention::{Remains, Tally};
+use rundbrief::retention::{ClosingReport, Remains, Tally};
 use tokio::time::Instant;
 
 use super::objects;
@@ -18,6 +19,8 @@ use crate::store::{Page, Range, WriteError};
 
 /// Items per page: of each only key and kind are read.
 const PAGE: usize = 1_000;
+/// How often the report is written again after another run wrote it meanwhile.
+const ATTEMPTS: usize = 8;
 
 /// What a run may still do.
 pub(super) struct Budget {
@@ -61,13 +64,21 @@ pub(super) async fn end(
         app,
         remains,
         budget,
-        deleted,
+        deleted: Tally::default(),
+        objects: 0,
     };
-    if closure.empty().await? == Progress::CutShort {
+    let progress = closure.empty().await;
+    let (of_this_run, objects) = (closure.deleted, closure.objects);
+    deleted.add(&of_this_run);
+    let is_done = matches!(progress, Ok(Progress::Done));
+    if is_done {
+        // The account last: an entry in the list without an account does no harm.
+        app.store.delete_all(&[closure.remains.directory()]).await?;
+    }
+    report(app, &account, &of_this_run, objects, is_done).await?;
+    if progress? == Progress::CutShort {
         return Ok(Progress::CutShort);
     }
-    // The account last: an entry in the list without an account does no harm.
-    app.store.delete_all(&[closure.remains.directory()]).await?;
     match app.store.delete(key, account.rev).await {
         Ok(()) => {}
         Err(WriteError::Conflict) => return Err(Trouble::Contended),
@@ -78,11 +89,38 @@ pub(super) async fn end(
     Ok(Progress::Done)
 }
 
+/// Adds to the closing report what this run deleted. Before the account goes: a run that is cut
+/// short here finds it again, and says once more when nothing was left.
+async fn report(
+    app: &App,
+    account: &Account,
+    deleted: &Tally,
+    objects: u64,
+    is_done: bool,
+) -> Result<(), Trouble> {
+    let place = ClosingReport::place(&account.id);
+    for _ in 0..ATTEMPTS {
+        let now = app.now();
+        let known: Option<ClosingReport> = app.store.get(&place, now).await?;
+        let expect = Expect::unchanged(known.as_ref());
+        let report = known.unwrap_or_else(|| ClosingReport::begin(account, now));
+        let report = report.after(deleted, objects, is_done, now);
+        match app.store.put_at(&place, &report, expect, now).await {
+            Ok(()) => return Ok(()),
+            // Another run is at it, too.
+            Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble),
+        }
+    }
+    Err(Trouble::Contended)
+}
+
 struct Closure<'a> {
     app: &'a App,
     remains: Remains,
     budget: &'a mut Budget,
-    deleted: &'a mut Tally,
+    deleted: Tally,
+    objects: u64,
 }
 
 impl Closure<'_> {
@@ -118,7 +156,8 @@ impl Closure<'_> {
             }
         }
         for prefix in self.remains.objects() {
-            objects::delete_all(self.app, &prefix).await?;
+            let count = objects::delete_all(self.app, &prefix).await?;
+            self.objects += u64::try_from(count).unwrap_or(u64::MAX);
         }
         let configuration = self.remains.configuration();
         self.range(Table::Main, configuration, "").await

@@ -88,7 +88,8 @@ pub fn mark_customer(
 ///
 /// The tombstone remembers it too: a restore must not lift it.
 pub fn restrict(person: &Person, now: Timestamp) -> Option<Transaction> {
-    if person.is_restricted() {
+    let known = person.withdrawal.as_ref();
+    if known.is_some_and(Withdrawal::is_restricted_on_request) {
         return None;
     }
     let before = person

@@ -43,6 +43,13 @@ pub(super) fn write(w: &mut Writer, basis: &Basis<'_>) {
             "The GDPR brings no duty to keep data; it never holds up an erasure (Art. 5(1)(e)).",
         ),
     );
+    w.fixed(
+        ("Gesetzliche Aufbewahrung", "Legal hold"),
+        (
+            "Nur ein eingetragener Vermerk mit Rechtsgrundlage und letztem Tag (Art. 17 Abs. 3 lit. b und e) schiebt die Löschung einer Person auf; bis dahin sind ihre Daten eingeschränkt (Art. 18), danach wird eine verlangte Löschung ausgeführt. Mit der Auflösung des Kontos endet auch er: die Daten sind dem Verantwortlichen vorher herauszugeben.",
+            "Only a record with its legal basis and its last day (Art. 17(3)(b) and (e)) puts off the erasure of a person; until then their data are restricted (Art. 18), then an erasure that was asked for is done. It ends with the account, too: the data are to be handed to the controller before.",
+        ),
+    );
     let rows = Store::ALL
         .into_iter()
         .map(|store| {
@@ -152,6 +159,10 @@ pub(super) const fn name(store: Store) -> Both {
         Store::DeletionReport => (
             "Löschberichte (nur Zahlen)",
             "Deletion reports (numbers only)",
+        ),
+        Store::ClosingReport => (
+            "Abschlussberichte aufgelöster Konten (nur Zahlen)",
+            "Closing reports of accounts that are gone (numbers only)",
         ),
         Store::EvidenceLedger => (
             "Siegel über die Nachweise (nur Prüfsummen)",

@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::consent::ended;
+use crate::hold;
 use crate::person::{Person, Profile, Tombstone, TombstoneKind, Withdrawal};
 use crate::time::day_in;
 
@@ -121,7 +122,7 @@ pub fn subscriber(
         return Replayed::nothing(Fate::DroppedExpired);
     }
     let stands = withdrawn.as_ref().or(live.withdrawal.as_ref());
-    let profile = ended_with(&archived.profile, stands, zone);
+    let profile = hold::kept(ended_with(&archived.profile, stands, zone), stands);
     if is_over(profile.gone_at, now) {
         return Replayed::nothing(Fate::DroppedExpired);
     }
@@ -233,6 +234,10 @@ fn merged(archived: Option<&Withdrawal>, live: &Person) -> Option<Withdrawal> {
     after.suppressed_at = after.suppressed_at.or(buried);
     if !remembered {
         after.suppressed_at = archived.and_then(|archived| archived.suppressed_at);
+    }
+    // A duty to keep the data comes back with them, unless what stands today says otherwise.
+    if live.withdrawal.is_none() {
+        after.hold = archived.and_then(|archived| archived.hold.clone());
     }
     if after == before {
         return None;

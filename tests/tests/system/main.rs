@@ -19,6 +19,7 @@ mod crash;
 mod erasure;
 mod evidence;
 mod full_restore;
+mod hold;
 mod import;
 mod journey;
 mod limits;

@@ -13,7 +13,7 @@ use tests::{Person, World};
 const PLATFORM: &str = env!("CARGO_BIN_EXE_platform");
 
 /// A new archive of the demo account, complete.
-async fn backup(world: &World) -> Value {
+pub(crate) async fn backup(world: &World) -> Value {
     let asked = world.api().post("/accounts/demo/backups", &json!({})).await;
     let id = asked.expect(202).json()["id"].clone();
     world.drain().await;
@@ -22,7 +22,7 @@ async fn backup(world: &World) -> Value {
 }
 
 /// Begins a restore; answers with its path.
-async fn begin(world: &World, backup: &Value) -> String {
+pub(crate) async fn begin(world: &World, backup: &Value) -> String {
     let body = json!({"backup": backup["id"]});
     let begun = world.api().post("/accounts/demo/restores", &body).await;
     let begun = begun.expect(202).json();
@@ -36,7 +36,7 @@ async fn read(world: &World, path: &str) -> Value {
     world.api().get(path).await.expect(200).json()
 }
 
-async fn release(world: &World, path: &str) -> Value {
+pub(crate) async fn release(world: &World, path: &str) -> Value {
     let release = world
         .api()
         .post(&format!("{path}/release"), &json!({}))
@@ -49,7 +49,7 @@ async fn release(world: &World, path: &str) -> Value {
 }
 
 /// An accident: the items whose kind and text fit are gone.
-async fn lose(world: &World, fits: impl Fn(&Value) -> bool) -> usize {
+pub(crate) async fn lose(world: &World, fits: impl Fn(&Value) -> bool) -> usize {
     let stored = world.scan_table().await;
     let mut lost = 0;
     for ((table, pk, sk), item) in &stored.0 {

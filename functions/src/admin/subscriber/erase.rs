@@ -15,7 +15,7 @@ use super::super::answer::{Answer, Refused, json as answer};
 use super::super::erasure::{PATH, show};
 use super::super::listing::Parameters;
 use super::super::sign_up::Asked;
-use crate::erasure::{self, AT_ONCE};
+use crate::erasure::{self, AT_ONCE, Erased};
 use crate::problem::Problem;
 
 pub(super) async fn erase(access: Access) -> Answer {
@@ -36,15 +36,19 @@ pub(super) async fn erase_by_email(access: Access, uri: Uri) -> Answer {
 
 async fn gone(desk: &Desk, key: PersonKey) -> Answer {
     let (app, scope) = (&desk.app, &desk.scope);
-    let begun = Box::pin(erasure::erase(
+    let erased = Box::pin(erasure::erase(
         app,
         scope,
         key,
         AskedBy::Controller,
         desk.now,
     ))
-    .await?
-    .ok_or(Problem::NOT_FOUND)?;
+    .await?;
+    let begun = match erased {
+        Erased::Nobody => return Err(Problem::NOT_FOUND.into()),
+        Erased::Held(hold) => return Err(super::hold::refused(&hold)),
+        Erased::Begun(erasure) => *erasure,
+    };
     let erasure = if begun.is_complete() {
         begun
     } else {

@@ -165,7 +165,7 @@ pub(super) async fn end(access: Access, sent: Sent) -> Answer {
     }
 }
 
-fn date(value: Value) -> Result<Date, Code> {
+pub(super) fn date(value: Value) -> Result<Date, Code> {
     let text = string(value)?;
     if text.len() != 10 {
         return Err("invalid_date");
