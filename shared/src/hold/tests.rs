@@ -30,6 +30,8 @@ fn scope() -> AccountScope {
     let account = Account {
         id: AccountId::parse("demo").unwrap(),
         rev: 1,
+        audit_months: None,
+        unsubscribe_setup: None,
         name: "Muster".to_owned(),
         imprint: String::new(),
         privacy_url: String::new(),

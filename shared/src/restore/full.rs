@@ -146,7 +146,7 @@ fn erased(
         done: std::collections::BTreeMap::new(),
         sealed: 0,
         sealed_until: None,
-        notified: 0,
+        recipients: std::collections::BTreeMap::new(),
         archives_gone_by: None,
         left: Some(left(person.profile.as_ref(), restored.sign_ups)),
     };
