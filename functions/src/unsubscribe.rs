@@ -77,6 +77,10 @@ struct Link {
     /// The list to leave; none for all list mail.
     list: Option<ListId>,
     /// What was said by the button, where this is the link that confirms it.
+    #[expect(
+        clippy::option_option,
+        reason = "no link of a request, or one with the reason that was given or not"
+    )]
     confirms: Option<Option<Reason>>,
     /// `None` when the account is gone.
     linked: Option<Linked>,

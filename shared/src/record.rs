@@ -216,6 +216,10 @@ impl Record {
 
 /// One part of a transaction.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a transaction has a few steps, and most of them are puts"
+)]
 pub enum Step {
     /// Put the whole record, if the expectation holds.
     Put(Record, Expect),

@@ -42,8 +42,8 @@ pub(super) struct Refused {
     problem: Problem,
     errors: Vec<FieldError>,
     id: Option<String>,
-    choices: Option<(&'static str, &'static [&'static str])>,
-    more: Option<(&'static str, Value)>,
+    choices: Option<Box<(&'static str, &'static [&'static str])>>,
+    more: Option<Box<(&'static str, Value)>>,
 }
 
 impl Refused {
@@ -82,7 +82,7 @@ impl Refused {
     /// Says under a name what could have been sent instead.
     pub(super) fn with_choices(self, name: &'static str, choices: &'static [&'static str]) -> Self {
         Self {
-            choices: Some((name, choices)),
+            choices: Some(Box::new((name, choices))),
             ..self
         }
     }
@@ -90,7 +90,7 @@ impl Refused {
     /// Says more about it, under a name.
     pub(super) fn with(self, name: &'static str, value: Value) -> Self {
         Self {
-            more: Some((name, value)),
+            more: Some(Box::new((name, value))),
             ..self
         }
     }
@@ -148,10 +148,10 @@ impl IntoResponse for Refused {
             if let Some(id) = self.id {
                 value["id"] = id.into();
             }
-            if let Some((name, choices)) = self.choices {
+            if let Some((name, choices)) = self.choices.map(|choices| *choices) {
                 value[name] = choices.into();
             }
-            if let Some((name, more)) = self.more {
+            if let Some((name, more)) = self.more.map(|more| *more) {
                 value[name] = more;
             }
             text = value.to_string();

@@ -92,8 +92,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !matches!(
         (a, b, c),
-        // This network, private use (RFC 1918), this machine.
-        (0 | 10 | 127, _, _)
+        // This network, private use (RFC 1918), this machine; groups, reserved, everybody.
+        (0 | 10 | 127 | 224..=255, _, _)
             | (172, 16..=31, _)
             | (192, 168, _)
             // Shared between a provider and its customers (RFC 6598).
@@ -107,8 +107,6 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (203, 0, 113)
             // Measurements (RFC 2544).
             | (198, 18 | 19, _)
-            // Groups, reserved, everybody.
-            | (224..=255, _, _)
     )
 }
 
