@@ -59,8 +59,12 @@ pub(crate) async fn erase(
     by: AskedBy,
     now: Timestamp,
 ) -> Result<Erased, Trouble> {
-    for former in formers(app, scope, person, now).await? {
-        Box::pin(erase_one(app, scope, former, by, now)).await?;
+    // Who is held is held with what they were before.
+    let known = app.store.person(scope, person, now).await?;
+    if !known.is_held(now) {
+        for former in formers(app, scope, person, now).await? {
+            Box::pin(erase_one(app, scope, former, by, now)).await?;
+        }
     }
     Box::pin(erase_one(app, scope, person, by, now)).await
 }

@@ -493,6 +493,12 @@ impl Person {
             .unwrap_or_default()
     }
 
+    /// Whether a legal hold stands at `now`.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        let hold = self.withdrawal.as_ref().and_then(|one| one.hold.as_ref());
+        hold.is_some_and(|hold| hold.stands(now))
+    }
+
     /// Whether processing is restricted.
     pub fn is_restricted(&self) -> bool {
         self.withdrawal

@@ -42,6 +42,8 @@ pub enum Topic {
     Unsubscribed,
     /// Processing was restricted (Art. 18, 19 GDPR).
     Restricted,
+    /// Somebody objected to advertising (Art. 21(3) GDPR).
+    Objected,
     /// A mailbox bounced for good.
     Bounced,
     /// Somebody complained.
@@ -50,11 +52,12 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Erasure,
         Self::SignUpConfirmed,
         Self::Unsubscribed,
         Self::Restricted,
+        Self::Objected,
         Self::Bounced,
         Self::Complained,
     ];
@@ -66,6 +69,7 @@ impl Topic {
             Self::SignUpConfirmed => "sign_up_confirmed",
             Self::Unsubscribed => "unsubscribed",
             Self::Restricted => "restricted",
+            Self::Objected => "objected",
             Self::Bounced => "bounced",
             Self::Complained => "complained",
         }

@@ -138,7 +138,9 @@ pub fn restrict(person: &Person, now: Timestamp) -> Option<Transaction> {
 ///
 /// What else bars the person from mail stays as it is.
 pub fn lift_restriction(person: &Person, now: Timestamp) -> Option<Transaction> {
-    if !person.is_restricted() {
+    let known = person.withdrawal.as_ref();
+    // What a legal hold restricts ends with it, and not before.
+    if !known.is_some_and(Withdrawal::is_restricted_on_request) {
         return None;
     }
     let before = person.withdrawal.clone()?;

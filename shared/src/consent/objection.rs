@@ -7,6 +7,7 @@ use crate::key::AccountScope;
 use crate::person::{Person, Tombstone, TombstoneKind, Withdrawal};
 use crate::record::{Expect, Record, Step, Transaction};
 use crate::time::to_millisecond;
+use crate::webhook::{News, Topic};
 
 /// What objecting changes: the person leaves everything, and the tombstone says why. Objecting
 /// again moves the times only. Who is on no list may object too.
@@ -21,12 +22,19 @@ pub fn object(
         ..leaving.clone()
     };
     let now = to_millisecond(leaving.now);
+    let news = News {
+        topic: Topic::Objected,
+        person: person.key,
+        at: now,
+        record: None,
+    };
     if let Some(mut transaction) = leave(scope, person, &leaving, zone) {
         for step in &mut transaction.0 {
             if let Step::Put(Record::Tombstone(tombstone), _) = step {
                 tombstone.at.insert(TombstoneKind::Objected, now);
             }
         }
+        transaction.tell(news);
         return transaction;
     }
     // Nobody is subscribed: what is remembered is the objection alone.
@@ -53,6 +61,7 @@ pub fn object(
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    transaction.tell(news);
     transaction
 }
 
@@ -95,6 +104,7 @@ mod tests {
                     Step::Put(Record::Withdrawal(withdrawal), _) => {
                         person.withdrawal = Some(withdrawal);
                     }
+                    Step::Tell(news) => assert_eq!((news.topic, news.at), (Topic::Objected, now)),
                     other => panic!("{other:?}"),
                 }
             }

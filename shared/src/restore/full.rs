@@ -17,6 +17,7 @@ use crate::person::{Person, Tombstone, Unsubscription, Withdrawal};
 use crate::policy::Store;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::sign_up::SignUp;
+use crate::webhook::{News, Topic};
 
 /// What the restored table and the live tombstones say of one person.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +159,13 @@ fn erased(
         None => transaction.check(profile, Expect::Absent),
     };
     transaction.put(Record::Erasure(Box::new(erasure)), Expect::Absent);
+    // Whether they were told before, the copy does not say: hearing it twice does no harm.
+    transaction.tell(News {
+        topic: Topic::Erasure,
+        person: person.key,
+        at,
+        record: Some(event),
+    });
     transaction
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tests::{Person, World};
 
 use crate::erasure::campaign;
+use crate::preferences::{FORM, proof, reader};
 use crate::restore::{backup, begin, lose, release};
 
 async fn subscribed(world: &World, name: &str) -> (Person, String) {
@@ -382,6 +383,42 @@ async fn an_account_reads_what_each_run_deleted_of_it() {
             .parse()
             .unwrap();
         assert_eq!(gone.duration_since(at), SignedDuration::from_hours(24 * 14));
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_held_is_held_with_the_address_they_had_before() {
+    let world = World::start().await;
+    let [anna, new] = ["anna", "annanew"].map(|name| world.person(name));
+    let mail = reader(&world, &anna).await;
+    let link = proof(&world, &mail).await;
+    let body = format!("action=address&email={}", new.email.replace('@', "%40"));
+    let asked = world.post(&link).body(FORM, body).send().await;
+    asked.expect_page(200);
+    world.drain().await;
+    let question = world.only_mail(&new.email).await;
+    world.confirm(&question).send().await.expect_page(200);
+    let taken = world.subscriber(&new.email).await.expect("a subscriber");
+    let id = taken["id"].as_str().expect("an id");
+    let path = format!("/accounts/demo/subscribers/{id}");
+    hold(&world, &path, 400).await;
+    let api = world.api();
+    api.delete(&path).await.expect_problem(409, "legal_hold");
+    assert_eq!(world.evidence(&anna.email).await.len(), 1);
+    assert!(api.all("/accounts/demo/erasures").await.is_empty());
+    // The restriction is the hold's: nobody lifts it before.
+    api.post(&format!("{path}/lift-restriction"), &json!({}))
+        .await
+        .expect(200);
+    let shown = api.get(&path).await.expect(200).json();
+    assert_eq!(shown["state"], "restricted");
+
+    api.delete(&format!("{path}/hold")).await.expect(202);
+    world.run("retention").await;
+    let stored = world.stored().await;
+    for person in [&anna, &new] {
+        assert!(stored.holding(&person.email).is_empty());
     }
     world.finish().await;
 }

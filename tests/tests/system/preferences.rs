@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use tests::{Answer, Mail, Person, World};
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A subscriber by double opt-in who got a newsletter; that mail.
-async fn reader(world: &World, person: &Person) -> Mail {
+pub(crate) async fn reader(world: &World, person: &Person) -> Mail {
     world
         .sign_up("double")
         .email(&person.email)
@@ -58,7 +58,7 @@ async fn press(world: &World, path: &str, body: &str) -> Answer {
 }
 
 /// Asks for a link to the mailbox; where it leads.
-async fn proof(world: &World, mail: &Mail) -> String {
+pub(crate) async fn proof(world: &World, mail: &Mail) -> String {
     let path = mail.path("preferences");
     press(world, &path, "").await.expect_page(200);
     world.drain().await;

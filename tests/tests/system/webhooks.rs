@@ -75,7 +75,13 @@ async fn a_recipient_is_told_by_key_only_and_the_proof_counts_it_once_it_is_ackn
         Recipient::start().await,
         Recipient::start().await,
     ];
-    let events = ["erasure", "sign_up_confirmed", "unsubscribed", "restricted"];
+    let events = [
+        "erasure",
+        "sign_up_confirmed",
+        "unsubscribed",
+        "restricted",
+        "objected",
+    ];
     let made = hook(&world, &ours.url(), &events).await;
     let secret = made["secret"].as_str().unwrap();
     // Another recipient wants to know something else, another account's nothing of this one.
@@ -98,7 +104,7 @@ async fn a_recipient_is_told_by_key_only_and_the_proof_counts_it_once_it_is_ackn
     api.post(&format!("{path}/restrict"), &json!({}))
         .await
         .expect(200);
-    api.post(&format!("{path}/unsubscribe"), &json!({}))
+    api.post(&format!("{path}/object"), &json!({}))
         .await
         .expect(200);
     minute(&world).await;
