@@ -580,7 +580,13 @@ pub fn leave(
 ) -> Option<Transaction> {
     let profile = person.profile.as_ref()?;
     let active = person.active_lists();
-    let now = to_millisecond(leaving.now);
+    // The clock of another machine may have been ahead: whatever is left was given before.
+    let given = active.iter().filter_map(|list| profile.lists.get(list));
+    let lifted = person.tombstone.as_ref().and_then(|known| known.lifted_at);
+    let now = given
+        .map(|consent| consent.since)
+        .chain(lifted)
+        .fold(to_millisecond(leaving.now), Timestamp::max);
     let left: Vec<ListId> = match &leaving.list {
         Some(list) => active
             .iter()
@@ -621,8 +627,9 @@ pub fn leave(
         tombstone.lists.insert(list.clone(), now);
     }
     if last {
-        withdrawal.all_at = Some(now);
-        tombstone.at.insert(TombstoneKind::Unsubscribed, now);
+        // A request that was long on its way takes nothing back.
+        withdrawal.all_at = withdrawal.all_at.max(Some(now));
+        tombstone.note(TombstoneKind::Unsubscribed, now);
     }
 
     let mut transaction = Transaction::default();

@@ -286,6 +286,12 @@ impl Tombstone {
         }
     }
 
+    /// Notes when something of this kind last happened: never earlier than what is known.
+    pub fn note(&mut self, kind: TombstoneKind, at: Timestamp) {
+        let known = self.at.entry(kind).or_insert(at);
+        *known = at.max(*known);
+    }
+
     /// Whether only a completed double opt-in may bring the person back.
     pub fn blocks(&self) -> bool {
         self.at

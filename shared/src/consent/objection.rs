@@ -1,5 +1,6 @@
 //! Objecting to direct marketing (Art. 21(2) and (3) GDPR): absolute, whatever the legal ground.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Leaving, leave};
@@ -21,7 +22,11 @@ pub fn object(
         list: None,
         ..leaving.clone()
     };
-    let now = to_millisecond(leaving.now);
+    // The clock of another machine may have been ahead when an opt-in lifted the tombstone.
+    let lifted = person.tombstone.as_ref().and_then(|known| known.lifted_at);
+    let now = lifted
+        .into_iter()
+        .fold(to_millisecond(leaving.now), Timestamp::max);
     let news = News {
         topic: Topic::Objected,
         person: person.key,
@@ -31,7 +36,11 @@ pub fn object(
     if let Some(mut transaction) = leave(scope, person, &leaving, zone) {
         for step in &mut transaction.0 {
             if let Step::Put(Record::Tombstone(tombstone), _) = step {
-                tombstone.at.insert(TombstoneKind::Objected, now);
+                let left = tombstone.at.get(&TombstoneKind::Unsubscribed).copied();
+                tombstone.note(
+                    TombstoneKind::Objected,
+                    left.map_or(now, |left| left.max(now)),
+                );
             }
         }
         transaction.tell(news);
@@ -44,12 +53,12 @@ pub fn object(
         rev: before.rev + 1,
         ..before
     };
-    tombstone.at.insert(TombstoneKind::Objected, now);
+    tombstone.note(TombstoneKind::Objected, now);
     let before = person.withdrawal.clone();
     let before = before.unwrap_or_else(|| Withdrawal::none(person.key));
     let withdrawal = Withdrawal {
         rev: before.rev + 1,
-        all_at: Some(now),
+        all_at: before.all_at.max(Some(now)),
         ..before
     };
     let mut transaction = Transaction::default();
@@ -67,32 +76,86 @@ pub fn object(
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use std::collections::BTreeMap;
 
     use super::*;
+    use crate::address::EmailAddress;
     use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
     use crate::entropy::SeededEntropy;
     use crate::evidence::Entry;
-    use crate::id::{AccountId, EventId, PersonKey};
-    use crate::person::UnsubscribedVia;
+    use crate::id::{AccountId, EventId, ListId, PersonKey};
+    use crate::page_language::Language;
+    use crate::person::{LegalBasis, ListConsent, Profile, Proof, UnsubscribedVia};
 
-    #[test]
-    fn who_is_not_subscribed_may_object_too_and_only_a_double_opt_in_lifts_it() {
-        let now: Timestamp = "2027-03-01T10:00:00Z".parse().unwrap();
+    fn scope() -> AccountScope {
         let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#);
         let secrets = secrets.unwrap();
-        let entropy = SeededEntropy::new(1);
-        let key = AccountKeyMaterial::generate(&secrets, &entropy);
-        let account = AccountId::parse("demo").unwrap();
-        let scope = AccountScope::new(account, key.key(&secrets).unwrap());
-        let leaving = Leaving {
+        let key = AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1));
+        AccountScope::new(
+            AccountId::parse("demo").unwrap(),
+            key.key(&secrets).unwrap(),
+        )
+    }
+
+    fn leaving(now: Timestamp) -> Leaving {
+        Leaving {
             list: None,
             via: UnsubscribedVia::Preferences,
             campaign: None,
             event: EventId::from_bytes([2; 16]),
-            entry: Entry::generate(now, &entropy),
+            entry: Entry::generate(now, &SeededEntropy::new(1)),
             now,
+        }
+    }
+
+    fn subscriber(list: &ListId, since: Timestamp) -> Person {
+        let address = EmailAddress::parse("somebody@shop.example").unwrap();
+        let consent = ListConsent {
+            since,
+            basis: LegalBasis::Consent,
+            proof: Proof::SignUp(EventId::from_bytes([1; 16])),
         };
+        let key = PersonKey::from_bytes([7; 16]);
+        Person {
+            profile: Some(Profile {
+                person: key,
+                rev: 1,
+                address: address.clone(),
+                spellings: vec![address],
+                values: BTreeMap::new(),
+                lists: BTreeMap::from([(list.clone(), consent)]),
+                provenance: Vec::new(),
+                interests: Vec::new(),
+                tracking_since: None,
+                profiling_since: None,
+                language: Language::De,
+                customer: true,
+                created_at: since,
+                ended_on: None,
+                gone_at: None,
+            }),
+            ..Person::unknown(key)
+        }
+    }
+
+    fn apply(person: &mut Person, transaction: Transaction) {
+        for step in transaction.0 {
+            match step {
+                Step::Put(Record::Tombstone(tombstone), _) => person.tombstone = Some(tombstone),
+                Step::Put(Record::Withdrawal(withdrawal), _) => {
+                    person.withdrawal = Some(withdrawal);
+                }
+                Step::Put(Record::Profile(profile), _) => person.profile = Some(*profile),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_not_subscribed_may_object_too_and_only_a_double_opt_in_lifts_it() {
+        let now: Timestamp = "2027-03-01T10:00:00Z".parse().unwrap();
+        let scope = scope();
+        let leaving = leaving(now);
         let mut person = Person::unknown(PersonKey::from_bytes([7; 16]));
         let zone = crate::time::zone("Europe/Vienna").unwrap();
         for rev in [1, 2] {
@@ -112,6 +175,52 @@ mod tests {
             assert_eq!(tombstone.rev, rev);
             assert_eq!(tombstone.at[&TombstoneKind::Objected], now);
             assert!(person.is_blocked());
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_or_objects_where_a_clock_is_behind_has_left_all_the_same() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let scope = scope();
+        let zone = crate::time::zone("Europe/Vienna").unwrap();
+        let news = ListId::parse("news").unwrap();
+        let (given, behind) = (at("2027-03-01T10:00:05Z"), at("2027-03-01T10:00:00Z"));
+        for (list, objects) in [(None, false), (None, true), (Some(news.clone()), false)] {
+            let mut person = subscriber(&news, given);
+            let request = Leaving {
+                list,
+                ..leaving(behind)
+            };
+            let transaction = if objects {
+                object(&scope, &person, &request, &zone)
+            } else {
+                leave(&scope, &person, &request, &zone).unwrap()
+            };
+            apply(&mut person, transaction);
+            assert!(person.sendable_lists().is_empty(), "{request:?}");
+            assert!(person.is_blocked());
+        }
+        // A request that was long on its way takes no later one back.
+        let later = at("2027-03-03T10:00:00Z");
+        for objects in [false, true] {
+            let mut person = subscriber(&news, given);
+            for now in [later, behind] {
+                let request = leaving(now);
+                let transaction = if objects {
+                    object(&scope, &person, &request, &zone)
+                } else {
+                    leave(&scope, &person, &request, &zone).unwrap()
+                };
+                apply(&mut person, transaction);
+            }
+            let withdrawal = person.withdrawal.as_ref().unwrap();
+            assert_eq!(withdrawal.all_at, Some(later));
+            let at = &person.tombstone.as_ref().unwrap().at;
+            assert_eq!(at[&TombstoneKind::Unsubscribed], later);
+            assert_eq!(
+                at.get(&TombstoneKind::Objected).copied(),
+                objects.then_some(later)
+            );
         }
     }
 }
