@@ -17,7 +17,6 @@ use rundbrief::setup::{Mode, Setup};
 use rundbrief::sign_up::SignUp;
 
 use crate::app::{App, Trouble};
-use crate::record_of_processing::all;
 use crate::settings::InvalidSetting;
 use crate::signup::{self, Asked, form_of};
 use crate::store::GuardAnswer;
@@ -139,7 +138,7 @@ async fn setup_of(
         })
         .max_by_key(|sign_up| sign_up.signed_up_at)
         .map(|sign_up| sign_up.setup.clone());
-    let mut setups: Vec<Setup> = all(app, scope, now).await?;
+    let mut setups: Vec<Setup> = app.store.configured(scope, now).await?;
     setups.retain(|setup| rundbrief::privacy_notice::is_published(account, setup));
     let place = setups
         .iter()

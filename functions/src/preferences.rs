@@ -27,7 +27,6 @@ use crate::function::{self, Failure};
 use crate::page;
 use crate::person_link::{self, Linked};
 use crate::problem::Problem;
-use crate::record_of_processing::all;
 use crate::visitor;
 
 /// Handles an API Gateway event.
@@ -114,7 +113,7 @@ impl Visit {
     ) -> Result<Option<Self>, Trouble> {
         let (person, lists) = futures::try_join!(
             app.store.person(&linked.scope, key, now),
-            all::<List>(app, &linked.scope, now),
+            app.store.configured::<List>(&linked.scope, now),
         )?;
         // Nobody's data are shown, and whoever is gone looks like a link that is.
         if reach == Reach::Mailbox && person.profile.is_none() {

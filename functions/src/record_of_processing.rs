@@ -13,7 +13,6 @@ use rundbrief::processing::{
     Basis, ControllerRecord, Document, Dpia, InfrastructureFacts, Operator, Role,
     record_of_processing,
 };
-use rundbrief::record::Stored;
 use rundbrief::setup::{Field, List, Setup};
 
 use crate::app::{App, Trouble};
@@ -59,9 +58,9 @@ pub(crate) async fn with_basis(
         operator(app, now),
     )?;
     let (setups, lists, fields) = futures::try_join!(
-        all::<Setup>(app, scope, now),
-        all::<List>(app, scope, now),
-        all::<Field>(app, scope, now),
+        store.configured::<Setup>(scope, now),
+        store.configured::<List>(scope, now),
+        store.configured::<Field>(scope, now),
     )?;
     let basis = Basis {
         account,
@@ -82,18 +81,6 @@ pub(crate) async fn with_basis(
 /// What the operator has stated.
 pub(crate) async fn operator(app: &App, now: Timestamp) -> Result<Option<Operator>, Trouble> {
     app.store.get(&Operator::place(), now).await
-}
-
-/// All things of one kind that the account has configured.
-pub(crate) async fn all<T: Stored>(
-    app: &App,
-    scope: &AccountScope,
-    now: Timestamp,
-) -> Result<Vec<T>, Trouble> {
-    let prefix = format!("{}#", T::KIND);
-    app.store
-        .all(&scope.configuration_partition(), &prefix, now)
-        .await
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Stored for NoticeVersion {
 pub enum InForce {
     /// The version that the setup names; it was kept when it was made.
     Named(Digest),
-    /// The one that follows from account and setup; it is kept when it is shown.
+    /// The one that follows from account and setup; it is kept with the first sign-up under it.
     Derived {
         /// The digest of the text.
         version: Digest,
@@ -224,6 +224,14 @@ impl InForce {
     pub fn version(&self) -> Digest {
         match self {
             Self::Named(version) | Self::Derived { version, .. } => *version,
+        }
+    }
+
+    /// The text that follows from account and setup, if it is this version.
+    pub fn text_of(self, asked: Digest) -> Option<String> {
+        match self {
+            Self::Derived { version, text } if version == asked => Some(text),
+            Self::Derived { .. } | Self::Named(_) => None,
         }
     }
 }

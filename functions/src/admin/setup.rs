@@ -52,11 +52,7 @@ pub(super) fn is_built_in(key: &str) -> bool {
 
 /// All things of one kind that the account has configured.
 pub(super) async fn all<T: Stored>(desk: &Desk) -> Result<Vec<T>, Trouble> {
-    let prefix = format!("{}#", T::KIND);
-    desk.app
-        .store
-        .all(&desk.scope.configuration_partition(), &prefix, desk.now)
-        .await
+    desk.app.store.configured(&desk.scope, desk.now).await
 }
 
 /// All setups of the account.

@@ -25,7 +25,6 @@ use crate::app::{App, Trouble};
 use crate::erasure::{self, Erased};
 use crate::export::answer;
 use crate::problem::Problem;
-use crate::record_of_processing::all;
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
 use crate::visitor;
@@ -232,7 +231,7 @@ pub(super) async fn save(
     sent: &[(String, SentValue)],
 ) -> Result<Done, Problem> {
     let scope = &visit.linked.scope;
-    let declared: Vec<Field> = all(app, scope, visit.now).await?;
+    let declared: Vec<Field> = app.store.configured(scope, visit.now).await?;
     let refused = carry_out(app, visit, |person| {
         Err(match consent::rectify(scope, person, &declared, sent) {
             Rectified::Write(transaction) => return Ok(transaction),

@@ -12,7 +12,6 @@ use super::{OK, Visit};
 use crate::app::{App, Trouble};
 use crate::page::{self, Controller, Form, Page};
 use crate::problem::Problem;
-use crate::record_of_processing::all;
 
 /// A page with forms, each with an action of its own.
 #[derive(Template)]
@@ -250,7 +249,7 @@ pub(super) async fn of_the_mailbox(
     let Some(profile) = &visit.person.profile else {
         return Err(Trouble::Damaged);
     };
-    let declared: Vec<Field> = all(app, &visit.linked.scope, visit.now).await?;
+    let declared: Vec<Field> = app.store.configured(&visit.linked.scope, visit.now).await?;
     let label = |key: &str| {
         built_in_label(key, language).map_or_else(
             || {

@@ -29,10 +29,6 @@ pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Res
     if query.is_some_and(|query| query.first("accepted").is_some()) {
         return accepted(&form);
     }
-    // The form leads to it.
-    if let Err(trouble) = privacy_notice::keep(app, &form, now).await {
-        return page::problem(trouble.into(), form.definition.setup.language, Vec::new());
-    }
     shown(app, &form, &[], now).await
 }
 

@@ -6,11 +6,14 @@ use askama::Template;
 use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
+use rundbrief::account::Account;
 use rundbrief::evidence::Digest;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::id::AccountId;
+use rundbrief::key::AccountScope;
 use rundbrief::page_language::Language;
-use rundbrief::privacy_notice::{Element, InForce, PrivacyNotice};
+use rundbrief::privacy_notice::{Element, InForce, PrivacyNotice, is_published};
+use rundbrief::setup::Setup;
 use serde_json::json;
 
 use super::LoadedForm;
@@ -27,7 +30,8 @@ pub(crate) fn path(account: &AccountId, version: Digest) -> String {
     format!("/notice/{account}/{version}")
 }
 
-/// Keeps the notice in force, if it follows from the account: once per process and version.
+/// Keeps the notice in force with a sign-up, if it follows from the account: once per process and
+/// version.
 pub(super) async fn keep(app: &App, form: &LoadedForm, now: Timestamp) -> Result<(), Trouble> {
     match &form.notice {
         InForce::Named(_) => Ok(()),
@@ -74,16 +78,44 @@ async fn find(
     let (Ok(account), Ok(version)) = (AccountId::parse(&account), Digest::try_from(version)) else {
         return Ok(None);
     };
-    let Some((_, scope)) = app.account(&account, now).await? else {
+    let Some((account, scope)) = app.account(&account, now).await? else {
         return Ok(None);
     };
     let place = Document::place(&scope, version);
     let document: Option<Document> = app.store.get(&place, now).await?;
     // The words of forms and mails are kept there too: they are not shown to everybody.
-    let notice = document
+    let kept = document
         .filter(|document| document.subject == Subject::Notice && document.is_intact())
-        .and_then(|document| PrivacyNotice::of_text(&document.text));
+        .map(|document| document.text);
+    let text = match kept {
+        Some(text) => Some(text),
+        None => in_force(app, &account, &scope, version, now).await?,
+    };
+    let notice = text.and_then(|text| PrivacyNotice::of_text(&text));
     Ok(notice.map(|notice| (notice, version)))
+}
+
+/// The text with this version that follows from the account today, while nobody has signed up
+/// under it: looking at a form keeps nothing.
+async fn in_force(
+    app: &App,
+    account: &Account,
+    scope: &AccountScope,
+    version: Digest,
+    now: Timestamp,
+) -> Result<Option<String>, Trouble> {
+    let setups: Vec<Setup> = app.store.configured(scope, now).await?;
+    let text = setups
+        .into_iter()
+        .filter(|setup| is_published(account, setup))
+        .flat_map(|setup| {
+            Language::ALL.map(|language| Setup {
+                language,
+                ..setup.clone()
+            })
+        })
+        .find_map(|setup| InForce::of(account, &setup).text_of(version));
+    Ok(text)
 }
 
 #[derive(Template)]

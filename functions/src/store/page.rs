@@ -171,6 +171,20 @@ impl Store {
             .collect()
     }
 
+    /// All records of one kind that an account has configured, such as its setups.
+    ///
+    /// # Errors
+    /// When the table cannot be read or an item is damaged.
+    pub async fn configured<T: Stored>(
+        &self,
+        scope: &AccountScope,
+        now: Timestamp,
+    ) -> Result<Vec<T>, Trouble> {
+        let prefix = format!("{}#", T::KIND);
+        self.all(&scope.configuration_partition(), &prefix, now)
+            .await
+    }
+
     /// What an account suppresses by domain or pattern.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use lambda_http::http::StatusCode;
 use rundbrief::account::{Account, Scope};
 use rundbrief::campaign::Campaign;
-use rundbrief::record::{Expect, Stored};
+use rundbrief::record::Expect;
 
 use super::super::access::{Access, Desk, Sent};
 use super::super::answer::{Answer, Refused, etag, if_match, json as answer, lost_race};
@@ -46,12 +46,8 @@ async fn closed(desk: &Desk) -> Result<Account, Refused> {
 
 /// Ends every campaign that waits or runs: a worker that is at it gets no slot any more.
 async fn cancel_all(desk: &Desk) -> Result<(), Refused> {
-    let (partition, prefix) = (
-        desk.scope.configuration_partition(),
-        format!("{}#", Campaign::KIND),
-    );
-    let store = &desk.app.store;
-    for campaign in store.all::<Campaign>(&partition, &prefix, desk.now).await? {
+    let campaigns: Vec<Campaign> = desk.app.store.configured(&desk.scope, desk.now).await?;
+    for campaign in campaigns {
         match campaign::cancel(&desk.app, &desk.scope, &campaign.id, desk.now).await {
             // A draft, or over already.
             Ok(_) | Err(ChangeError::Refused(_) | ChangeError::NotFound) => {}

@@ -222,6 +222,34 @@ async fn the_notice_that_was_in_force_stays_in_the_evidence_whatever_comes_after
 }
 
 #[tokio::test]
+async fn looking_at_form_and_notice_keeps_nothing_and_the_link_works_all_the_same() {
+    let world = World::start().await;
+    let before = world.stored().await;
+    for (form, words) in [
+        ("/signup/demo/double", "Verantwortlicher"),
+        ("/signup/demo/double?lang=en", "Controller"),
+    ] {
+        let shown = world.get(form).send().await.expect_page(200).text();
+        let link = shown
+            .split('"')
+            .find(|part| part.starts_with("/notice/"))
+            .expect("a link to the notice");
+        let notice = world.get(link).send().await.expect_page(200).text();
+        assert!(notice.contains(words), "{notice}");
+        for looked_at in [form, link] {
+            let head = world.request("HEAD", looked_at).send().await.expect(200);
+            assert_eq!(head.text(), "");
+        }
+        let as_json = world.get(link).header("accept", "application/json");
+        let version = as_json.send().await.expect(200).json()["version"].clone();
+        assert!(link.ends_with(version.as_str().expect("a version")));
+    }
+    let what = "looking at forms and notices";
+    world.stored().await.expect_same(&before, what);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_notice_of_the_controllers_own_says_whom_to_turn_to() {
     let world = World::start().await;
     let api = world.api();
