@@ -108,6 +108,8 @@ pub enum Problem {
     SenderDomain,
     /// It names a target group, and those cannot narrow a campaign yet.
     TargetGroup,
+    /// The account says nowhere who the controller is (section 7(2) no. 3 UWG).
+    Imprint,
     /// The account was closed.
     AccountClosed,
     /// The controller has not answered the DPIA questionnaire (S-28).
@@ -161,6 +163,7 @@ impl Refusal {
             Self::NotReady(Problem::Lists) => "campaign_lists",
             Self::NotReady(Problem::SenderDomain) => "campaign_sender_domain",
             Self::NotReady(Problem::TargetGroup) => "campaign_target_group",
+            Self::NotReady(Problem::Imprint) => "campaign_imprint",
             Self::NotReady(Problem::AccountClosed) => "account_closed",
             Self::NotReady(Problem::DpiaUnanswered) => "dpia_unanswered",
             Self::Frozen | Self::NotReady(Problem::InterruptedByRestore) => "frozen",

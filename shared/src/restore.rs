@@ -194,7 +194,8 @@ pub struct Restore {
     /// When it was over.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
-    /// When it counts as absent.
+    /// When it counts as absent, once it is over: until then it can be decided, as it holds the
+    /// account's sending.
     pub gone_at: Timestamp,
 }
 
@@ -283,6 +284,7 @@ impl Restore {
         let ended = Self {
             rev: self.rev + 1,
             ended_at: Some(now),
+            gone_at: Store::Restore.kept().until(now).unwrap_or(Timestamp::MAX),
             ..ended
         };
         transaction.put(Record::Restore(Box::new(ended)), Expect::Revision(self.rev));
@@ -418,13 +420,13 @@ impl Stored for Restore {
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.gone_at)
+        self.ended_at.map(|_| self.gone_at)
     }
 
     fn due(&self) -> Option<Due> {
-        Some(Due {
+        self.expires_at().map(|at| Due {
             work: DueWork::Expire,
-            at: self.gone_at,
+            at,
         })
     }
 }
@@ -494,6 +496,7 @@ impl Stored for Configured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Step;
 
     #[test]
     fn a_line_of_the_configuration_is_taken_for_what_its_set_holds_and_for_nothing_else() {
@@ -532,8 +535,15 @@ mod tests {
                 gone_at: None,
             };
             let ended = restore.moved(RestoreState::Discarded);
-            let transaction = restore.ending(ended, Some(&freeze), now);
+            let later = now + jiff::SignedDuration::from_hours(24 * 1_000);
+            let transaction = restore.ending(ended, Some(&freeze), later);
             assert_eq!(transaction.0.len(), steps);
+            // Until then it is there to be decided; from then on for twelve months.
+            assert_eq!((restore.expires_at(), restore.due()), (None, None));
+            let Step::Put(Record::Restore(ended), _) = &transaction.0[0] else {
+                panic!("the restore");
+            };
+            assert!(ended.expires_at() > Some(later) && ended.due().is_some());
         }
         assert!(format!("{:?}", ArchivedLine::new("geheim".to_owned())).contains("***"));
     }

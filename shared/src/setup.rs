@@ -458,6 +458,30 @@ pub(crate) mod tests {
     use crate::entropy::SeededEntropy;
     use crate::id::AccountId;
 
+    #[test]
+    fn the_three_modes_have_their_names_and_no_other_is_one() {
+        let modes = [Mode::Single, Mode::Confirmed, Mode::Double];
+        let names = ["single", "confirmed", "double"];
+        for (mode, name) in modes.into_iter().zip(names) {
+            assert_eq!(serde_json::to_value(mode).unwrap(), name);
+            assert_eq!(serde_json::from_value::<Mode>(name.into()).unwrap(), mode);
+            // Confirmed is not double opt-in, whatever English sources call so (O-04).
+            assert_eq!(mode.activates_at_once(), name != "double");
+        }
+        for other in ["coi", "doi", "soi", "confirmed_opt_in", "Double", ""] {
+            assert!(
+                serde_json::from_value::<Mode>(other.into()).is_err(),
+                "{other}"
+            );
+        }
+        let told = include_str!("../../docs/openapi.yaml");
+        let told = told.lines().find(|line| {
+            line.contains("mode: {enum: [single, confirmed, double], default: double")
+        });
+        let told = told.expect("the mode of a setup");
+        assert!(told.contains("Confirmed is not double opt-in"), "{told}");
+    }
+
     /// An account with every legal element.
     pub(crate) fn account() -> Account {
         let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#);

@@ -111,6 +111,9 @@ pub(super) async fn check(
     if !dpia.is_some_and(|dpia| dpia.is_answered()) {
         return Err(missing(Problem::DpiaUnanswered));
     }
+    if account.imprint.trim().is_empty() {
+        return Err(missing(Problem::Imprint));
+    }
     if campaign.target_group.is_some() {
         return Err(missing(Problem::TargetGroup));
     }

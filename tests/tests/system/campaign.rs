@@ -2,6 +2,8 @@
 //!
 //! The controller here uses the functions' own library; the management API has its tests.
 
+mod identity;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use functions::app::App;

@@ -17,6 +17,7 @@ mod closure;
 mod confirm;
 mod crash;
 mod erasure;
+mod every_route;
 mod evidence;
 mod full_restore;
 mod hold;

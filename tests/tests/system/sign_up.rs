@@ -3,6 +3,9 @@
 //! Repeats and limits are in `limits`, confirming in `confirm`, what cannot be taken in
 //! `bad_input`.
 
+mod pending;
+mod traces;
+
 use serde_json::{Value, json};
 use tests::sign_up::Encoding;
 use tests::{Answer, World};

@@ -393,3 +393,61 @@ async fn a_controller_unsubscribes_restricts_and_ends_relationships() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn nine_fields_are_built_in_and_the_address_alone_is_needed() {
+    const NINE: [&str; 9] = [
+        "salutation",
+        "first_name",
+        "last_name",
+        "email",
+        "street",
+        "advertising_criteria",
+        "customer_number",
+        "branch_number",
+        "date_of_birth",
+    ];
+    let world = World::start().await;
+    let api = world.api();
+    let anna = world.person("anna");
+    // The address alone, and nothing else is known of her.
+    let sign_up = world.sign_up("single").email(&anna.email);
+    sign_up.send().await.expect_accepted();
+    world.drain().await;
+    let known = world.subscriber(&anna.email).await.expect("a subscriber");
+    for name in NINE {
+        let value = &known[name];
+        let nothing = value.is_null() || value == &json!([]);
+        assert_eq!(nothing, name != "email", "{name}: {value}");
+    }
+    // The postal address has four lines of its own; each of the nine can be said.
+    let path = format!("{DEMO}/subscribers/{}", known["id"].as_str().unwrap());
+    let said = json!({
+        "salutation": "Frau", "first_name": "Anna", "last_name": "Muster", "street": "Gasse 1",
+        "postal_code": "1010", "city": "Wien", "country": "AT",
+        "advertising_criteria": ["golf"], "customer_number": "00042", "branch_number": "7",
+        "date_of_birth": "1990-02-01",
+    });
+    let changed = api.patch(&path, &said).await.expect(200).json();
+    for (name, value) in said.as_object().unwrap() {
+        assert_eq!(&changed[name], value, "{name}");
+    }
+    // A tenth has to be declared.
+    let tenth = json!({"fields": {"shoe_size": 43}});
+    let refused = api.patch(&path, &tenth).await.expect(422);
+    let expected = ("fields.shoe_size".to_owned(), "unknown_member".to_owned());
+    assert_eq!(errors(&refused), [expected]);
+    let direct = api.patch(&path, &json!({"shoe_size": 43})).await;
+    assert_eq!(errors(&direct.expect(422))[0].1, "unknown_member");
+    let field = json!({"key": "shoe_size", "label": "Schuhgröße", "type": "number"});
+    let fields = format!("{DEMO}/fields");
+    api.post(&fields, &field).await.expect(201);
+    let changed = api.patch(&path, &tenth).await.expect(200).json();
+    assert_eq!(changed["fields"]["shoe_size"], "43");
+    // None of the nine can be declared anew, as something else.
+    for name in NINE {
+        let again = json!({"key": name, "label": "x", "type": "number"});
+        api.post(&fields, &again).await.expect(422);
+    }
+    world.finish().await;
+}
