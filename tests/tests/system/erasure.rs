@@ -1,6 +1,8 @@
 //! Erasing a person (Art. 17 GDPR): gone for every reader at once, from every place soon, and
 //! what is kept of them opens for the legal role only.
 
+mod during_backup;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sesv2::types::SuppressionListReason;
 use jiff::{SignedDuration, Timestamp};

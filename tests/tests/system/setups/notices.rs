@@ -197,6 +197,16 @@ async fn the_notice_that_was_in_force_stays_in_the_evidence_whatever_comes_after
     let refused = api.put(&double, &setup).await.expect(422);
     let expected = ("notice_version".to_owned(), "other_language".to_owned());
     assert_eq!(errors(&refused), [expected]);
+    for nowhere in [
+        json!("0".repeat(64)),
+        json!("1.0"),
+        before["notice_in_force"].clone(),
+    ] {
+        setup["notice_version"] = nowhere;
+        let refused = api.put(&double, &setup).await.expect(422);
+        let expected = ("notice_version".to_owned(), "unknown".to_owned());
+        assert_eq!(errors(&refused), [expected]);
+    }
     let named = api.post(NOTICES, &notice()).await.expect(201).json();
     setup["notice_version"] = named["version"].clone();
     let changed = api.put(&double, &setup).await.expect(200).json();
