@@ -2,21 +2,18 @@
 //!
 //! Clients are made when first used, so that a function pays for those it needs.
 
+mod meter;
+
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+pub use self::meter::Meter;
 use crate::settings::Settings;
 use crate::webhook::call;
 
@@ -34,33 +31,6 @@ pub struct Clients {
     sqs: OnceLock<aws_sdk_sqs::Client>,
     recipients: OnceLock<Connector>,
     meter: Option<Meter>,
-}
-
-/// Counts requests to services, attempts included; for benchmarks.
-#[derive(Debug, Clone, Default)]
-pub struct Meter(std::sync::Arc<AtomicU64>);
-
-impl Meter {
-    /// Requests so far.
-    pub fn calls(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Intercept for Meter {
-    fn name(&self) -> &'static str {
-        "Meter"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 macro_rules! client {
@@ -107,7 +77,7 @@ impl Clients {
         }
     }
 
-    /// The same, and `meter` counts their requests.
+    /// The same, and `meter` counts their requests and what those take.
     #[must_use]
     pub fn metered(self, meter: Meter) -> Self {
         Self {

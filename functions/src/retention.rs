@@ -1,29 +1,30 @@
 //! `retention`: hourly, deletes what is due, leaves a report in numbers, seals the evidence.
 //!
 //! What is due is already absent to everybody else; here it goes for good, TTL being only the
-//! backstop. A run that is cut short is gone on with by the next; two at once do no harm.
+//! backstop. A run that is cut short is gone on with by the next; two at once do no harm. What it
+//! holds in memory is a page of keys, and for each account it touched the numbers of its report.
 
 mod anonymise;
 mod closure;
 pub(crate) mod objects;
+mod reports;
 mod seal;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
 use rundbrief::archive::Archive;
-use rundbrief::id::{AccountId, EventId};
 use rundbrief::key::Key;
 use rundbrief::policy::Store as Kind;
-use rundbrief::record::{DueWork, Expect};
-use rundbrief::retention::{DeletionReport, Tally, Verdict, kinds_apart, verdict};
+use rundbrief::record::DueWork;
+use rundbrief::retention::{Tally, Verdict, kinds_apart, verdict};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::closure::{Budget, Progress};
+use self::reports::Reports;
 use crate::app::{App, Trouble};
 use crate::due::Walk;
 use crate::function::Failure;
@@ -37,6 +38,8 @@ pub struct Bounds {
     pub items: usize,
     /// Items of closed accounts to delete besides.
     pub purge: usize,
+    /// How long to look at items: a backlog is not to keep erasures and seals waiting.
+    pub sweep: Duration,
     /// How long to begin something new; the rest of the function's 600 s is for ending it.
     pub time: Duration,
 }
@@ -44,8 +47,9 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            items: 100_000,
+            items: 1_000_000,
             purge: 1_000_000,
+            sweep: Duration::from_mins(5),
             time: Duration::from_secs(500),
         }
     }
@@ -67,7 +71,6 @@ pub async fn handle(app: Arc<App>, _event: Value) -> Result<Value, Failure> {
 }
 
 /// What a run has done so far.
-#[derive(Default)]
 struct Run {
     examined: usize,
     failed: usize,
@@ -76,8 +79,7 @@ struct Run {
     more: bool,
     /// The accounts whose end is over.
     ended: Vec<Key>,
-    deleted: Tally,
-    by_account: BTreeMap<AccountId, Tally>,
+    reports: Reports,
 }
 
 /// What became of one key.
@@ -99,21 +101,30 @@ enum Outcome {
 pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     let now = app.now();
     let stop_at = Instant::now() + bounds.time;
-    let mut run = Run::default();
+    let sweep_until = stop_at.min(Instant::now() + bounds.sweep);
+    let mut run = Run {
+        examined: 0,
+        failed: 0,
+        archives: 0,
+        objects: 0,
+        more: false,
+        ended: Vec::new(),
+        reports: Reports::begin(app, now),
+    };
     // First: what was held and is due goes with the same run.
     let holds = holds(app, now, stop_at).await?;
-    // An unsent mail's record stands under the time of its next attempt, not of its end.
-    for work in [DueWork::Expire, DueWork::Outbox] {
+    // What waits to be mailed or told stands under the time of its next attempt, not of its end.
+    for work in [DueWork::Expire, DueWork::Outbox, DueWork::Tell] {
         let mut walk = Walk::begin(app, work, now);
         loop {
-            if run.examined >= bounds.items || Instant::now() >= stop_at {
+            if run.examined >= bounds.items || Instant::now() >= sweep_until {
                 run.more = true;
                 break;
             }
             let Some(keys) = walk.next().await? else {
                 break;
             };
-            sweep(app, keys, now, &mut run).await;
+            sweep(app, keys, now, &mut run).await?;
         }
     }
     end_accounts(app, &mut run, bounds, stop_at, now).await;
@@ -125,7 +136,8 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     }
     let erasures = erasures(app, now, stop_at).await?;
     let anonymised = Box::pin(anonymise::run(app, now, stop_at)).await?;
-    let mut answer = report(app, run, now).await?;
+    let mut answer = answer(app, &run, now);
+    run.reports.finish(app).await?;
     answer["erasures"] = erasures;
     answer["anonymised"] = anonymised;
     answer["holds_ended"] = holds.into();
@@ -134,16 +146,20 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
 
 /// One account after the other, each as far as the bounds go.
 async fn end_accounts(app: &App, run: &mut Run, bounds: Bounds, stop_at: Instant, now: Timestamp) {
+    let begun = Instant::now();
     let mut budget = Budget {
         items: bounds.purge,
-        stop_at,
+        // Half of what is left: erasures and seals come after this.
+        stop_at: begun + stop_at.saturating_duration_since(begun) / 2,
     };
     for key in std::mem::take(&mut run.ended) {
-        match closure::end(app, &key, now, &mut budget, &mut run.deleted).await {
+        let mut deleted = Tally::default();
+        match closure::end(app, &key, now, &mut budget, &mut deleted).await {
             Ok(Progress::Done) => {}
             Ok(Progress::CutShort) => run.more = true,
             Err(_) => run.failed += 1,
         }
+        run.reports.add(&deleted);
     }
 }
 
@@ -186,7 +202,7 @@ async fn erasures(app: &App, now: Timestamp, stop_at: Instant) -> Result<Value, 
     Ok(json!({"completed": completed, "waiting": waiting, "failed": failed}))
 }
 
-async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {
+async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) -> Result<(), Trouble> {
     let mut outcomes = futures::stream::iter(keys)
         .map(|key| async move {
             let outcome = look_at(app, &key, now).await;
@@ -197,24 +213,17 @@ async fn sweep(app: &App, keys: Vec<Key>, now: Timestamp, run: &mut Run) {
         run.examined += 1;
         match outcome {
             Ok(Outcome::Deleted { kind, objects }) => {
-                run.deleted.count(&kind);
+                run.reports.count(&key, &kind);
                 run.archives += usize::from(Kind::Archive.kinds().contains(&kind.as_str()));
                 run.objects += objects;
-                if let Some(account) = account_of(&key) {
-                    run.by_account.entry(account).or_default().count(&kind);
-                }
+                run.reports.keep(app).await?;
             }
             Ok(Outcome::EndsAccount) => run.ended.push(key),
             Ok(Outcome::Left) => {}
             Ok(Outcome::Failed) | Err(_) => run.failed += 1,
         }
     }
-}
-
-/// The account whose item this is.
-fn account_of(key: &Key) -> Option<AccountId> {
-    let account = key.pk.strip_prefix("A#")?.split('#').next()?;
-    AccountId::parse(account).ok()
+    Ok(())
 }
 
 async fn look_at(app: &App, key: &Key, now: Timestamp) -> Result<Outcome, Trouble> {
@@ -250,42 +259,17 @@ async fn archive(app: &App, key: &Key, kind: String, now: Timestamp) -> Result<O
     }
 }
 
-/// Keeps the report, of the whole run and of each account it touched, and answers with it.
-async fn report(app: &App, run: Run, now: Timestamp) -> Result<Value, Trouble> {
-    let id = EventId::generate(now, app.entropy.as_ref());
-    for (account, deleted) in run.by_account {
-        let report = DeletionReport::new(id, Some(account.clone()), now, deleted);
-        let scope = match app.store.account(&account, now).await? {
-            Some(account) => account.scope(&app.keys().await?.secrets, now),
-            None => None,
-        };
-        // An account that is gone has nobody to report to; the run's own report counts it.
-        if let Some(scope) = scope {
-            kept(app.store.put(&scope, &report, Expect::Absent, now).await)?;
-        }
-    }
-    let answer = json!({
-        "id": id.to_string(),
+/// What the function answers with: the report of the whole run, and how it went.
+fn answer(app: &App, run: &Run, now: Timestamp) -> Value {
+    json!({
+        "id": run.reports.run().to_string(),
         "from": now,
         "until": app.now(),
         "examined": run.examined,
-        "deleted": run.deleted,
+        "deleted": run.reports.deleted(),
         "archives_deleted": run.archives,
         "objects_deleted": run.objects,
         "failed": run.failed,
         "more": run.more,
-    });
-    let report = DeletionReport::new(id, None, now, run.deleted);
-    let key = DeletionReport::place(id);
-    kept(app.store.put_at(&key, &report, Expect::Absent, now).await)?;
-    Ok(answer)
-}
-
-fn kept(result: Result<(), WriteError>) -> Result<(), Trouble> {
-    match result {
-        Ok(()) => Ok(()),
-        // The run's number is random: nothing else can be there.
-        Err(WriteError::Conflict) => Err(Trouble::Contended),
-        Err(WriteError::Trouble(trouble)) => Err(trouble),
-    }
+    })
 }

@@ -164,6 +164,10 @@ impl Tally {
     }
 }
 
+/// Deletions after which a report is written while its run goes on: of a run that is killed, so
+/// many at most (and those just under way) are in no report.
+pub const UNTOLD: u64 = 1_000;
+
 /// The proof of a run: of one account's part of it, or of the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeletionReport {
@@ -172,14 +176,22 @@ pub struct DeletionReport {
     /// Whose items; none for the whole run.
     #[serde(default)]
     pub account: Option<AccountId>,
-    /// 1: written once.
+    /// Grows while the run goes on.
     pub rev: u64,
     /// When the run began.
     pub at: Timestamp,
     /// What was deleted.
     pub deleted: Tally,
+    /// Whether the run came to its end. Where it was killed, up to [`UNTOLD`] more are gone.
+    #[serde(default = "yes")]
+    pub finished: bool,
     /// When it counts as absent.
     pub gone_at: Timestamp,
+}
+
+/// Reports were once written at the end only.
+const fn yes() -> bool {
+    true
 }
 
 impl DeletionReport {
@@ -191,6 +203,7 @@ impl DeletionReport {
             rev: 1,
             at,
             deleted,
+            finished: true,
             gone_at: Store::DeletionReport
                 .kept()
                 .until(at)

@@ -14,6 +14,8 @@ pub mod answer;
 pub mod api;
 pub mod browser;
 pub mod client;
+pub mod due_items;
+pub mod environment;
 pub mod links;
 pub mod log;
 pub mod mail;

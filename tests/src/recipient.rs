@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,8 +18,8 @@ pub enum Reply {
     Status(u16),
     /// With a redirect.
     Redirect(String),
-    /// Not for so long, then with success.
-    After(Duration),
+    /// Not at all, until the other side hangs up.
+    Silence,
     /// With success and a body that never ends.
     Endless,
     /// By hanging up.
@@ -133,9 +132,9 @@ async fn serve(
         Reply::Redirect(to) => {
             format!("HTTP/1.1 307 X\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
         }
-        Reply::After(wait) => {
-            tokio::time::sleep(wait).await;
-            "HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n".to_owned()
+        Reply::Silence => {
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            return;
         }
         Reply::Endless => {
             let head = "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -33,6 +33,8 @@ fn show(report: &DeletionReport) -> Value {
         "id": report.run.to_string(),
         "at": ShownInstant(report.at),
         "deleted": report.deleted.0,
+        "total": report.deleted.total(),
+        "finished": report.finished,
         "last_archive_copy_gone_by": report.archives_gone_by().map(ShownInstant),
         "last_full_copy_gone_by": report.full_copies_gone_by().map(ShownInstant),
     })

@@ -36,6 +36,7 @@ mod rights;
 mod setups;
 mod sign_up;
 mod suppression;
+mod sweep;
 mod template;
 mod trace;
 mod unsubscribe;
