@@ -1,9 +1,10 @@
 //! Holds `docs/requirements-trace.md` against the sources: every test it names exists.
 //!
-//! Of the rows from the seed, on modes, tensions and law, what is not done has a reason. Whether a
-//! test proves its row is a person's judgement, not this file's.
+//! Of the rows from the seed, on modes, tensions and law, what is not done has a reason; of twenty
+//! the line is named whose removal breaks their test, and is still there. Whether a test proves its
+//! row is a person's judgement, not this file's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -66,6 +67,55 @@ fn mistakes(document: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<String
     found
 }
 
+/// A line of code, the row that needs it, and the test that its removal breaks.
+struct Line<'a> {
+    row: &'a str,
+    file: &'a str,
+    code: &'a str,
+    test: &'a str,
+}
+
+/// The lines ``- **ROW** `file` `code` `path::test` `` of the document.
+fn lines(document: &str) -> Vec<Line<'_>> {
+    let entries = document.lines().filter_map(|line| {
+        let (row, rest) = line.strip_prefix("- **")?.split_once("** `")?;
+        let mut spans = rest.split('`').step_by(2);
+        Some(Line {
+            row,
+            file: spans.next()?,
+            code: spans.next()?,
+            test: spans.next()?,
+        })
+    });
+    entries.collect()
+}
+
+/// Everything wrong with the named lines: each stands in its file once, and its test is one of
+/// its row's.
+fn mistakes_of_lines(document: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for Line {
+        row,
+        file,
+        code,
+        test,
+    } in lines(document)
+    {
+        let times = read(file).map_or(0, |source| source.matches(code).count());
+        if times != 1 {
+            found.push(format!("{row}: {times} times in {file}: {code}"));
+        }
+        let of_row = document
+            .lines()
+            .find(|line| line.starts_with(&format!("| {row} |")))
+            .is_some_and(|line| line.contains(&format!("`{test}`")));
+        if !of_row {
+            found.push(format!("{row}: {test} is no test of this row"));
+        }
+    }
+    found
+}
+
 /// The ids of the line `Register: S-01..S-30, O-01..O-07, ...`.
 fn register(document: &str) -> Vec<String> {
     let Some(line) = document
@@ -120,6 +170,51 @@ fn every_test_that_the_trace_names_exists_and_no_row_is_forgotten() {
 fn the_register_has_every_row() {
     // Counted in the register of requirements; it grows only with a new section of it.
     assert_eq!(register(DOCUMENT).len(), 183);
+}
+
+#[test]
+fn of_twenty_rows_the_line_whose_removal_breaks_the_test_is_named_and_still_there() {
+    assert_eq!(
+        mistakes_of_lines(DOCUMENT, &read_source),
+        Vec::<String>::new()
+    );
+    let lines = lines(DOCUMENT);
+    let rows: BTreeSet<&str> = lines.iter().map(|line| line.row).collect();
+    assert!(rows.len() >= 20, "{rows:?}");
+    let whole = |line: &&Line<'_>| line.test.starts_with("tests/tests/system");
+    assert!(lines.iter().filter(whole).count() >= 4);
+}
+
+#[test]
+fn a_doctored_line_is_found_out() {
+    let read = |path: &str| (path == "a.rs").then(|| "one();\ntwo();\ntwo();\n".to_owned());
+    let rows = "| S-01 | done | a | `a.rs::it_holds` |\n";
+    for (line, found) in [
+        ("- **S-01** `a.rs` `one();` `a.rs::it_holds`", None),
+        (
+            "- **S-01** `a.rs` `two();` `a.rs::it_holds`",
+            Some("S-01: 2 times in a.rs: two();"),
+        ),
+        (
+            "- **S-01** `a.rs` `three();` `a.rs::it_holds`",
+            Some("S-01: 0 times in a.rs: three();"),
+        ),
+        (
+            "- **S-01** `b.rs` `one();` `a.rs::it_holds`",
+            Some("S-01: 0 times in b.rs: one();"),
+        ),
+        (
+            "- **S-01** `a.rs` `one();` `a.rs::another`",
+            Some("S-01: a.rs::another is no test of this row"),
+        ),
+        (
+            "- **S-02** `a.rs` `one();` `a.rs::it_holds`",
+            Some("S-02: a.rs::it_holds is no test of this row"),
+        ),
+    ] {
+        let mistakes = mistakes_of_lines(&format!("{rows}{line}\n"), &read);
+        assert_eq!(mistakes, Vec::from_iter(found.map(str::to_owned)));
+    }
 }
 
 #[test]
