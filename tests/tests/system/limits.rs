@@ -11,6 +11,10 @@ use tests::World;
 #[tokio::test]
 async fn a_repeat_within_ten_minutes_writes_nothing() {
     let world = World::start().await;
+    // Ten minutes in which no hour ends: evidence is sealed hourly.
+    let hour = world.now().await.as_second().div_euclid(3_600) + 1;
+    let begin = jiff::Timestamp::from_second(hour * 3_600 + 60).expect("a time");
+    world.set_clock(&begin.to_string()).await;
     let anna = world.person("anna");
     let sign_up = async |client: u8| {
         world
