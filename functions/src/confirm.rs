@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use rundbrief::consent::{self, Confirmation, Leaving, Press};
 use rundbrief::evidence::Entry;
@@ -15,14 +15,14 @@ use rundbrief::page_language::Language;
 use rundbrief::person::UnsubscribedVia;
 use rundbrief::record::Transaction;
 use rundbrief::setup::Setup;
-use rundbrief::sign_up::{SignUp, SignUpState};
+use rundbrief::sign_up::SignUpState;
 use rundbrief::token::Token;
 use serde_json::Value;
 
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
-use crate::page::{self, Controller, Form, Page};
-use crate::person_link::{self, Linked};
+use crate::page::{Controller, Form, Page};
+use crate::person_link::{self, LinkedSignUp};
 use crate::store::WriteError;
 use crate::visitor;
 
@@ -40,29 +40,18 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
 /// Answers one request.
 pub async fn respond(app: &App, request: Request) -> Response<Body> {
     let now = app.now();
-    let result = match *request.method() {
-        Method::GET | Method::HEAD => look(app, &request, now).await,
-        Method::POST => press(app, &request, now).await,
-        _ => {
-            let json = visitor::wants_json(request.headers());
-            return page::method_not_allowed(json, "GET, HEAD, POST");
-        }
-    };
-    match result {
-        Ok(Some(response)) => response,
-        Ok(None) => page::unknown_link(),
-        Err(trouble) => page::problem(trouble.into(), Language::default(), Vec::new()),
-    }
+    let (look, press) = (
+        Box::pin(look(app, &request, now)),
+        Box::pin(press(app, &request, now)),
+    );
+    person_link::respond(&request, look, press).await
 }
 
-/// The sign-up that a link is for, with the person's other sign-ups.
-struct Found {
-    linked: Linked,
-    sign_up: SignUp,
-    others: Vec<SignUp>,
-}
-
-async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Found>, Trouble> {
+async fn find(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<LinkedSignUp>, Trouble> {
     let Some(Token::Confirm {
         account,
         person,
@@ -71,24 +60,8 @@ async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Fou
     else {
         return Ok(None);
     };
-    let Some(linked) = person_link::account(app, &account, now)
-        .await?
-        .filter(|linked| linked.account.is_open(now))
-    else {
-        return Ok(None);
-    };
-    let sign_ups: Vec<SignUp> = app
-        .store
-        .records(&linked.scope, person, SignUp::RECORD, now)
-        .await?;
-    let (mut this, others): (Vec<_>, Vec<_>) = sign_ups
-        .into_iter()
-        .partition(|sign_up| sign_up.event == event);
-    Ok(this.pop().map(|sign_up| Found {
-        linked,
-        sign_up,
-        others,
-    }))
+    let found = person_link::sign_up(app, &account, person, &event, now).await?;
+    Ok(found.filter(|found| found.linked.account.is_open(now)))
 }
 
 async fn look(
@@ -153,7 +126,7 @@ async fn press(
 /// The former address of somebody who confirms their new one is left in the same transaction.
 async fn take_over(
     app: &App,
-    linked: &Linked,
+    linked: &person_link::Linked,
     former: PersonKey,
     transaction: &mut Transaction,
     now: Timestamp,
@@ -173,7 +146,11 @@ async fn take_over(
 }
 
 /// The setup's own page after the first confirmation.
-async fn redirect(app: &App, found: &Found, now: Timestamp) -> Result<Option<String>, Trouble> {
+async fn redirect(
+    app: &App,
+    found: &LinkedSignUp,
+    now: Timestamp,
+) -> Result<Option<String>, Trouble> {
     let key = found
         .linked
         .scope
@@ -183,7 +160,11 @@ async fn redirect(app: &App, found: &Found, now: Timestamp) -> Result<Option<Str
 }
 
 /// The setup's page after the first confirmation, or our own.
-async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<Body>, Trouble> {
+async fn confirmed(
+    app: &App,
+    found: &LinkedSignUp,
+    now: Timestamp,
+) -> Result<Response<Body>, Trouble> {
     let target = redirect(app, found, now).await?;
     let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else {
         return Ok(done(found));
@@ -201,7 +182,7 @@ async fn confirmed(app: &App, found: &Found, now: Timestamp) -> Result<Response<
     Ok(response)
 }
 
-fn lists(found: &Found) -> String {
+fn lists(found: &LinkedSignUp) -> String {
     found
         .sign_up
         .lists
@@ -211,7 +192,7 @@ fn lists(found: &Found) -> String {
         .join(", ")
 }
 
-fn button(found: &Found, leads_to: Option<&str>) -> Response<Body> {
+fn button(found: &LinkedSignUp, leads_to: Option<&str>) -> Response<Body> {
     let language = found.sign_up.language;
     let (title, text, button) = match language {
         Language::De => (
@@ -246,7 +227,7 @@ fn button(found: &Found, leads_to: Option<&str>) -> Response<Body> {
     .respond(StatusCode::OK)
 }
 
-fn done(found: &Found) -> Response<Body> {
+fn done(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
     let (title, text) = match language {
         Language::De => (

@@ -10,7 +10,7 @@ mod view;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use rundbrief::form::SentValue;
 use rundbrief::id::{CampaignId, ListId, PersonKey};
@@ -24,7 +24,6 @@ use serde_json::Value;
 use self::act::Done;
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
-use crate::page;
 use crate::person_link::{self, Linked};
 use crate::problem::Problem;
 use crate::visitor;
@@ -40,19 +39,11 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
 /// Answers one request.
 pub async fn respond(app: &App, request: Request) -> Response<Body> {
     let now = app.now();
-    let result = match *request.method() {
-        Method::GET | Method::HEAD => look(app, &request, now).await,
-        Method::POST => Box::pin(press(app, &request, now)).await,
-        _ => {
-            let json = visitor::wants_json(request.headers());
-            return page::method_not_allowed(json, "GET, HEAD, POST");
-        }
-    };
-    match result {
-        Ok(Some(response)) => response,
-        Ok(None) => page::unknown_link(),
-        Err(problem) => page::problem(problem, Language::default(), Vec::new()),
-    }
+    let (look, press) = (
+        look(app, &request, now),
+        Box::pin(press(app, &request, now)),
+    );
+    person_link::respond(&request, look, press).await
 }
 
 /// What a link opens.

@@ -10,7 +10,6 @@ mod pages;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use rundbrief::consent::{self, Leaving, Terms};
 use rundbrief::evidence::Entry;
@@ -29,7 +28,6 @@ use serde_json::Value;
 
 use crate::app::{App, Trouble};
 use crate::function::{self, Failure};
-use crate::page;
 use crate::person_link::{self, Linked};
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
@@ -54,20 +52,12 @@ pub async fn respond(app: &App, request: Request) -> Response<Body> {
     if request.uri().path().starts_with(not_me::PATH) {
         return Box::pin(not_me::respond(app, &request, now)).await;
     }
-    let result = match *request.method() {
-        Method::GET | Method::HEAD => Box::pin(look(app, &request, now)).await,
-        Method::POST => Box::pin(leave(app, &request, now)).await,
-        _ => {
-            let json = visitor::wants_json(request.headers());
-            return page::method_not_allowed(json, "GET, HEAD, POST");
-        }
-    };
-    match result {
-        Ok(Some(response)) => response,
-        Ok(None) => page::unknown_link(),
-        // Not a 200: the mailbox provider is to try again (RFC 8058, section 3.1).
-        Err(trouble) => page::problem(trouble.into(), Language::default(), Vec::new()),
-    }
+    // Not a 200: the mailbox provider is to try again (RFC 8058, section 3.1).
+    let (look, press) = (
+        Box::pin(look(app, &request, now)),
+        Box::pin(leave(app, &request, now)),
+    );
+    person_link::respond(&request, look, press).await
 }
 
 /// What a link is for, read up to who it is about.

@@ -4,11 +4,11 @@
 //! Declares only. Whatever reads, sweeps, exports or archives asks here; every answer is an
 //! exhaustive match, so a new store does not compile until it has given each.
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+mod terms;
 
 use crate::archive::ArchiveSet;
-use crate::time::{plus_days, plus_seconds};
+
+pub use self::terms::{DeletedBy, Event, Exported, InArchive, Kept, Period};
 
 /// Everything that is stored, in a table, in the bucket or as a copy of either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,117 +115,6 @@ pub enum Store {
     FullCopy,
     /// The functions' logs.
     Log,
-}
-
-/// How long something is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// As long as the account it belongs to.
-    WithAccount,
-    /// As long as the platform is run: it belongs to no account and says nothing of a subscriber.
-    WithPlatform,
-    /// For a period after an event, never longer than the account.
-    For(Event, Period),
-}
-
-/// What a period begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// It was written.
-    Written,
-    /// The visitor sent the form.
-    SignedUp,
-    /// The relationship with the subscriber, or the account, ended.
-    RelationshipEnded,
-    /// The campaign ended.
-    CampaignEnded,
-    /// The account was closed.
-    AccountClosed,
-    /// The person was erased.
-    Erased,
-}
-
-/// A length of time, with the setting that may change it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    /// Days of exactly 24 hours.
-    Days {
-        /// How many.
-        days: u32,
-        /// The setting, and the most it may say.
-        setting: Option<(&'static str, u32)>,
-    },
-    /// Calendar months.
-    Months {
-        /// How many.
-        months: u32,
-        /// The setting, and the most it may say.
-        setting: Option<(&'static str, u32)>,
-    },
-    /// Hours.
-    Hours(u32),
-}
-
-/// Who deletes it when its time has come. The first is the promise, the rest backstops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeletedBy {
-    /// The hourly sweeper, the table's TTL behind it.
-    Sweeper,
-    /// The hourly sweeper, each version of each object first, then the entry; a lifecycle rule
-    /// and the TTL behind it.
-    SweeperWithObjects,
-    /// The table's TTL alone: it is absent at once and holds no personal data in clear.
-    TimeToLive,
-    /// The bucket's lifecycle rule.
-    Lifecycle,
-    /// The end of the account it belongs to.
-    AccountClosure,
-    /// Whoever may change it, through the API.
-    Controller,
-    /// The service that keeps it, by its configuration in the template.
-    Service,
-    /// The operator of the platform.
-    Operator,
-}
-
-/// Whether an account's archive holds it (S-23 to S-25).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InArchive {
-    /// In this set.
-    Set(ArchiveSet),
-    /// Not, for this reason.
-    No(&'static str),
-}
-
-/// What the copy of a person's data (Art. 15(3) GDPR) has of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exported {
-    /// The profile as it is.
-    Profile,
-    /// What was withdrawn, and when.
-    Withdrawal,
-    /// That the person must not be added again, and why.
-    Suppression,
-    /// The evidence of sign-ups, IP addresses included.
-    SignUps,
-    /// The evidence of leaving.
-    Unsubscriptions,
-    /// Mails to this person alone, sent or waiting.
-    SingleMails,
-    /// What was sent in campaigns, and what came of it.
-    Campaigns,
-    /// Erasures before.
-    Erasures,
-    /// That there is sealed evidence, and until when.
-    SealedEvidence,
-    /// Who looked into it, and why.
-    Audit,
-    /// What the person asked for, and what became of it.
-    Requests,
-    /// What recipients were told.
-    Disclosures,
-    /// Nothing, for this reason.
-    Nothing(&'static str),
 }
 
 const SECRET: &str = "secrets never enter an archive (S-25)";
@@ -657,103 +546,5 @@ impl Store {
     }
 }
 
-impl Period {
-    /// When the period is over that began at `start`; months are counted in `zone`.
-    pub fn after(self, start: Timestamp, zone: &TimeZone) -> Timestamp {
-        match self {
-            Self::Hours(hours) => plus_seconds(start, i64::from(hours) * 3_600),
-            Self::Days { days, .. } => plus_days(start, days),
-            Self::Months { months, .. } => start
-                .to_zoned_datetime(zone.clone())
-                .checked_add(i64::from(months).months())
-                .map_or(Timestamp::MAX, |end| end.timestamp()),
-        }
-    }
-}
-
-impl Kept {
-    /// When something written at `start` is due, where that is all it depends on.
-    pub fn until(self, start: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::For(Event::Written, period) => Some(period.after(start, &TimeZone::UTC)),
-            Self::For(..) | Self::WithAccount | Self::WithPlatform => None,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_store_stands_in_the_list_of_all_once() {
-        let mut all = Store::ALL.to_vec();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), Store::ALL.len());
-        // The last variant: whoever adds one behind it must raise the list's length.
-        assert_eq!(Store::Log as usize + 1, all.len());
-    }
-
-    #[test]
-    fn each_set_of_an_archive_comes_from_a_store_and_no_secret_or_campaign_does() {
-        for set in ArchiveSet::ALL {
-            assert!(
-                Store::ALL
-                    .iter()
-                    .any(|store| store.in_archive() == InArchive::Set(set)),
-                "{set:?}"
-            );
-        }
-        for store in [
-            Store::Account,
-            Store::ApiKey,
-            Store::Campaign,
-            Store::Ledger,
-            Store::Tombstone,
-            Store::Log,
-        ] {
-            assert!(matches!(store.in_archive(), InArchive::No(_)), "{store:?}");
-        }
-    }
-
-    #[test]
-    fn what_the_sweeper_promises_has_an_end_and_items() {
-        for store in Store::ALL {
-            if matches!(
-                store.deleted_by(),
-                DeletedBy::Sweeper | DeletedBy::SweeperWithObjects | DeletedBy::TimeToLive
-            ) {
-                assert!(matches!(store.kept(), Kept::For(..)), "{store:?}");
-                assert!(
-                    !store.kinds().is_empty() || store == Store::GuardCounter,
-                    "{store:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_archive_is_kept_two_weeks_to_the_second_and_a_report_twelve_months() {
-        for (store, start, end) in [
-            (
-                Store::Archive,
-                "2027-03-20T00:00:01Z",
-                "2027-04-03T00:00:01Z",
-            ),
-            (
-                Store::Archive,
-                "2027-10-23T23:59:59Z",
-                "2027-11-06T23:59:59Z",
-            ),
-            (
-                Store::DeletionReport,
-                "2028-02-29T01:00:00Z",
-                "2029-02-28T01:00:00Z",
-            ),
-        ] {
-            let due = store.kept().until(start.parse().unwrap());
-            assert_eq!(due, Some(end.parse().unwrap()), "{store:?}");
-        }
-    }
-}
+mod tests;

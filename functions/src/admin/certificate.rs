@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::access::{Access, Desk};
 use super::answer::{Answer, Refused, found};
-use super::listing::{Parameters, Window, listed};
+use super::listing::{Parameters, Window, page_at};
 use super::sign_up::visible;
 use crate::app::Trouble;
 use crate::store::Range;
@@ -148,21 +148,11 @@ fn certified(seal: Seal) -> CertifiedSeal {
 async fn seals(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
     let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), "seals")?;
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.evidence_partition(),
-        prefix: Seal::PREFIX.to_owned(),
-        after: window.after_in(Seal::PREFIX)?,
-        limit: i32::try_from(window.limit).unwrap_or(i32::MAX),
-    };
-    let page = desk.app.store.page::<Seal>(&range, desk.now).await?;
-    let items: Vec<Value> = page
-        .items
-        .into_iter()
-        .map(|seal| json!(certified(seal)))
-        .collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    let place = (desk.scope.evidence_partition(), Seal::PREFIX.to_owned());
+    page_at(&desk.app, &window, place, desk.now, |seal: &Seal| {
+        json!(certified(seal.clone()))
+    })
+    .await
 }
 
 #[derive(Template)]

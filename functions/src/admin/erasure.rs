@@ -7,15 +7,13 @@ use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::erasure::{Erasure, Task, Told};
 use rundbrief::id::RecordId;
-use rundbrief::key::Table;
 use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
 
 use super::access::Access;
-use super::answer::{Answer, etag, found, found_at};
-use super::listing::{Parameters, Window, listed};
+use super::answer::{Answer, etag, found_at};
+use super::listing::{Parameters, Window, page_at};
 use crate::problem::Problem;
-use crate::store::Range;
 
 /// Their collection in the path.
 pub(super) const PATH: &str = "erasures";
@@ -90,17 +88,8 @@ pub(super) fn show(erasure: &Erasure) -> Value {
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
     let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), PATH)?;
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.erasures_partition(),
-        prefix: String::new(),
-        after: window.after_in("")?,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = desk.app.store.page::<Erasure>(&range, desk.now).await?;
-    let items = page.items.iter().map(show).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    let place = (desk.scope.erasures_partition(), String::new());
+    page_at(&desk.app, &window, place, desk.now, show).await
 }
 
 async fn read(access: Access) -> Answer {

@@ -24,8 +24,8 @@ use rundbrief::time::{day_in, to_millisecond, zone};
 use serde_json::{Value, json};
 
 use super::access::{Access, Desk, Sent};
-use super::answer::{Answer, Refused, etag, found, found_at, json as answer_json};
-use super::listing::{Parameters, Window, listed};
+use super::answer::{Answer, Refused, etag, found_at, json as answer_json};
+use super::listing::{Parameters, Window, page_of_kind};
 use crate::app::Trouble;
 use crate::import;
 use crate::problem::Problem;
@@ -241,25 +241,10 @@ fn show(desk: &Desk, import: &Import) -> Value {
 
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
-    let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), PATH)?;
-    let prefix = format!("{}#", Import::KIND);
-    let page = desk
-        .app
-        .store
-        .page::<Import>(
-            &Range {
-                table: Table::Main,
-                pk: desk.scope.configuration_partition(),
-                after: window.after_in(&prefix)?,
-                prefix,
-                limit: i32::try_from(window.limit).unwrap_or(1),
-            },
-            desk.now,
-        )
-        .await?;
-    let items = page.items.iter().map(|one| show(&desk, one)).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    page_of_kind::<Import>(&desk, &uri, PATH, format!("{}#", Import::KIND), |one| {
+        show(&desk, one)
+    })
+    .await
 }
 
 async fn current(desk: &Desk) -> Result<Import, Refused> {

@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use lambda_http::http::Uri;
 use rundbrief::crypto::sha256_hex;
 use rundbrief::id::Partition;
@@ -12,7 +13,8 @@ use rundbrief::record::Stored;
 use serde_json::{Value, json};
 
 use super::access::Desk;
-use super::answer::Refused;
+use super::answer::{Answer, Refused, found};
+use crate::app::App;
 use crate::store::{Page, Range};
 
 const DEFAULT_LIMIT: usize = 50;
@@ -42,6 +44,40 @@ impl Parameters {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
+}
+
+/// The page that `window` asks for of a partition's items whose sort keys begin with a prefix.
+pub(super) async fn page_at<T: Stored>(
+    app: &App,
+    window: &Window,
+    (pk, prefix): (String, String),
+    now: Timestamp,
+    show: impl Fn(&T) -> Value,
+) -> Answer {
+    let range = Range {
+        table: Table::Main,
+        after: window.after_in(&prefix)?,
+        pk,
+        prefix,
+        limit: i32::try_from(window.limit).unwrap_or(1),
+    };
+    let page = app.store.page::<T>(&range, now).await?;
+    let items = page.items.iter().map(show).collect();
+    let next = page.next.map(|after| window.cursor(0, &after));
+    Ok(found(&listed(items, next)))
+}
+
+/// The page of what an account has configured of one kind; `list` names the list.
+pub(super) async fn page_of_kind<T: Stored>(
+    desk: &Desk,
+    uri: &Uri,
+    list: &str,
+    prefix: String,
+    show: impl Fn(&T) -> Value,
+) -> Answer {
+    let window = Window::of(&Parameters::of(uri), desk.account.id.as_str(), list)?;
+    let place = (desk.scope.configuration_partition(), prefix);
+    page_at(&desk.app, &window, place, desk.now, show).await
 }
 
 /// Which part of a list is asked for.

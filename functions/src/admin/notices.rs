@@ -12,7 +12,6 @@ use rundbrief::account::Scope;
 use rundbrief::evidence::Digest;
 use rundbrief::evidence::document::{Document, Subject};
 use rundbrief::id::InvalidId;
-use rundbrief::key::Table;
 use rundbrief::page_language::Language;
 use rundbrief::privacy_notice::{Element, NoticeVersion, PrivacyNotice};
 use rundbrief::record::Expect;
@@ -21,12 +20,12 @@ use rundbrief::web_address::WebAddress;
 use serde_json::{Value, json};
 
 use super::access::{Access, Desk, Sent};
-use super::answer::{Answer, created, etag, found, found_at};
+use super::answer::{Answer, created, etag, found_at};
 use super::body::{MAX_BODY_OCTETS, MAX_NAME_CHARACTERS, Object, line, lines, web_address, word};
-use super::listing::{Parameters, Window, listed};
+use super::listing::page_of_kind;
 use crate::problem::Problem;
 use crate::signup::privacy_notice;
-use crate::store::{Range, WriteError};
+use crate::store::WriteError;
 
 /// Their collection in the path.
 const PATH: &str = "notices";
@@ -126,21 +125,8 @@ async fn read(access: Access) -> Answer {
 
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
-    let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), PATH)?;
-    let prefix = NoticeVersion::prefix();
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.configuration_partition(),
-        after: window.after_in(&prefix)?,
-        prefix,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = desk
-        .app
-        .store
-        .page::<NoticeVersion>(&range, desk.now)
-        .await?;
-    let items = page.items.iter().map(|one| show(one, &desk)).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    page_of_kind::<NoticeVersion>(&desk, &uri, PATH, NoticeVersion::prefix(), |one| {
+        show(one, &desk)
+    })
+    .await
 }

@@ -7,18 +7,16 @@ use axum::routing::get;
 use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::id::AccountId;
-use rundbrief::key::{Key, Table};
+use rundbrief::key::Key;
 use rundbrief::record::Stored;
 use rundbrief::retention::{ClosingReport, DeletionReport};
 use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
 
 use super::access::{Access, PlatformAccess};
-use super::answer::{Answer, Refused, etag, found, found_at};
-use super::listing::{Parameters, Window, listed};
-use crate::app::App;
+use super::answer::{Answer, Refused, etag, found_at};
+use super::listing::{Parameters, Window, page_at};
 use crate::problem::Problem;
-use crate::store::Range;
 
 pub(super) fn routes() -> Router {
     Router::new()
@@ -56,44 +54,37 @@ fn show_closing(report: &ClosingReport) -> Value {
     })
 }
 
-/// A page of `place`'s partition, whose sort keys begin as its own does.
-async fn page<T: Stored>(
-    app: &App,
-    window: &Window,
-    place: Key,
-    now: jiff::Timestamp,
-    show: fn(&T) -> Value,
-) -> Answer {
-    let range = Range {
-        table: Table::Main,
-        after: window.after_in(&place.sk)?,
-        pk: place.pk,
-        prefix: place.sk,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = app.store.page::<T>(&range, now).await?;
-    let items = page.items.iter().map(show).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
-}
-
 async fn of_account(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
     let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), "deletions")?;
     let place = desk.scope.configuration(DeletionReport::KIND, "");
-    page(&desk.app, &window, place, desk.now, show).await
+    page_at(&desk.app, &window, (place.pk, place.sk), desk.now, show).await
 }
 
 async fn of_platform(PlatformAccess(context): PlatformAccess, uri: Uri) -> Answer {
     let window = Window::of(&Parameters::of(&uri), "platform", "deletions")?;
     let place = DeletionReport::all();
-    page(&context.app, &window, place, context.now, show).await
+    page_at(
+        &context.app,
+        &window,
+        (place.pk, place.sk),
+        context.now,
+        show,
+    )
+    .await
 }
 
 async fn closures(PlatformAccess(context): PlatformAccess, uri: Uri) -> Answer {
     let window = Window::of(&Parameters::of(&uri), "platform", "closures")?;
     let place = Key::global(ClosingReport::PARTITION, "");
-    page(&context.app, &window, place, context.now, show_closing).await
+    page_at(
+        &context.app,
+        &window,
+        (place.pk, place.sk),
+        context.now,
+        show_closing,
+    )
+    .await
 }
 
 async fn closure(PlatformAccess(context): PlatformAccess, Path(account): Path<String>) -> Answer {

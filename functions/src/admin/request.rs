@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
 use rundbrief::id::{EventId, PersonKey, RecordId};
-use rundbrief::key::Table;
 use rundbrief::person_request::{PersonRequest, RequestKind, RequestState, Unchanged};
 use rundbrief::record::Expect;
 use rundbrief::time::{ShownInstant, day_in};
@@ -19,10 +18,10 @@ use serde_json::{Value, json};
 use super::access::{Access, Desk, Sent};
 use super::answer::{Answer, Refused, created, etag, found, found_at, if_match, lost_race};
 use super::body::{Code, MAX_BODY_OCTETS, id, line, string};
-use super::listing::{Parameters, Window, listed};
+use super::listing::{Parameters, Window, listed, page_at};
 use super::resource::ATTEMPTS;
 use crate::problem::Problem;
-use crate::store::{Range, WriteError};
+use crate::store::WriteError;
 
 const PATH: &str = "requests";
 /// Longest reason in characters.
@@ -103,22 +102,15 @@ async fn list(access: Access, uri: Uri) -> Answer {
         Some(_) => return Err(Refused::field("state", "unknown")),
     }
     let window = Window::of(&parameters, desk.account.id.as_str(), PATH)?;
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.configuration_partition(),
-        after: window.after_in(&prefix)?,
-        prefix,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = desk
-        .app
-        .store
-        .page::<PersonRequest>(&range, desk.now)
-        .await?;
-    let items = page.items.iter();
-    let items = items.map(|one| show(one, &zone, desk.now)).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    let place = (desk.scope.configuration_partition(), prefix);
+    page_at(
+        &desk.app,
+        &window,
+        place,
+        desk.now,
+        |one: &PersonRequest| show(one, &zone, desk.now),
+    )
+    .await
 }
 
 async fn current(desk: &Desk) -> Result<PersonRequest, Refused> {

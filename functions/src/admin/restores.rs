@@ -8,7 +8,6 @@ use lambda_http::http::{HeaderValue, StatusCode, Uri, header};
 use rundbrief::account::Scope;
 use rundbrief::archive::Archive;
 use rundbrief::id::{BackupId, RestoreId};
-use rundbrief::key::Table;
 use rundbrief::record::Expect;
 use rundbrief::restore::{Damage, Restore, RestoreState};
 use rundbrief::time::{ShownInstant, to_millisecond};
@@ -17,12 +16,12 @@ use serde_json::{Value, json};
 use super::access::{Access, Desk, Sent};
 use super::answer::{Answer, Refused, found, json as answer};
 use super::body::{self, MAX_BODY_OCTETS};
-use super::listing::{Parameters, Window, listed};
+use super::listing::page_of_kind;
 use super::resource::ATTEMPTS;
 use crate::app::Trouble;
 use crate::problem::Problem;
 use crate::restore;
-use crate::store::{Range, WriteError};
+use crate::store::WriteError;
 
 const PATH: &str = "restores";
 
@@ -76,19 +75,7 @@ fn accepted(restore: &Restore) -> axum::response::Response {
 
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
-    let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), PATH)?;
-    let prefix = Restore::prefix();
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.configuration_partition(),
-        after: window.after_in(&prefix)?,
-        prefix,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = desk.app.store.page::<Restore>(&range, desk.now).await?;
-    let items = page.items.iter().map(show).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    page_of_kind::<Restore>(&desk, &uri, PATH, Restore::prefix(), show).await
 }
 
 async fn current(desk: &Desk) -> Result<Restore, Refused> {

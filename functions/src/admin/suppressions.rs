@@ -10,7 +10,6 @@ use rundbrief::account::{Account, Scope};
 use rundbrief::address::{EmailAddress, InvalidAddress};
 use rundbrief::crypto::sha256_hex;
 use rundbrief::id::{EventId, SuppressionId};
-use rundbrief::key::Table;
 use rundbrief::record::{Expect, Record, Stored, Transaction};
 use rundbrief::suppression::ecg::{EcgChunk, EcgDigests, EcgList, InvalidEcgFile};
 use rundbrief::suppression::{InvalidRule, MAX_RULES, Pattern, Rule, Suppression, mark};
@@ -22,11 +21,11 @@ use super::answer::{
     Answer, Refused, created, etag, found, found_at, gone, if_match, json as answer, lost_race,
 };
 use super::body::{Code, MAX_BODY_OCTETS, Object, line, line_or_empty, string};
-use super::listing::{Parameters, Window, listed};
+use super::listing::page_of_kind;
 use super::resource::ATTEMPTS;
 use crate::app::Trouble;
 use crate::problem::Problem;
-use crate::store::{Range, WriteError};
+use crate::store::WriteError;
 
 const PATH: &str = "suppressions";
 /// Longest note in characters.
@@ -62,19 +61,7 @@ fn show(suppression: &Suppression) -> Value {
 
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
-    let window = Window::of(&Parameters::of(&uri), desk.account.id.as_str(), PATH)?;
-    let prefix = Suppression::prefix();
-    let range = Range {
-        table: Table::Main,
-        pk: desk.scope.configuration_partition(),
-        after: window.after_in(&prefix)?,
-        prefix,
-        limit: i32::try_from(window.limit).unwrap_or(1),
-    };
-    let page = desk.app.store.page::<Suppression>(&range, desk.now).await?;
-    let items = page.items.iter().map(show).collect();
-    let next = page.next.map(|after| window.cursor(0, &after));
-    Ok(found(&listed(items, next)))
+    page_of_kind::<Suppression>(&desk, &uri, PATH, Suppression::prefix(), show).await
 }
 
 async fn current(desk: &Desk) -> Result<Suppression, Refused> {

@@ -3,18 +3,15 @@
 //! A POST, because mail scanners follow every link in a message (T-09).
 
 use jiff::Timestamp;
-use lambda_http::http::{Method, StatusCode};
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use rundbrief::consent::{Denial, deniable, deny};
-use rundbrief::page_language::Language;
-use rundbrief::sign_up::SignUp;
 use rundbrief::token::Token;
 
 use crate::app::{App, Trouble};
-use crate::page::{self, Controller, Form, Page};
-use crate::person_link::{self, Linked};
+use crate::page::{Controller, Form, Page};
+use crate::person_link::{self, LinkedSignUp};
 use crate::store::WriteError;
-use crate::visitor;
 
 /// What the path begins with.
 pub(super) const PATH: &str = "/not-me/";
@@ -23,29 +20,18 @@ const ATTEMPTS: usize = 5;
 
 /// Answers one request.
 pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Response<Body> {
-    let result = match *request.method() {
-        Method::GET | Method::HEAD => look(app, request, now).await,
-        Method::POST => press(app, request, now).await,
-        _ => {
-            let json = visitor::wants_json(request.headers());
-            return page::method_not_allowed(json, "GET, HEAD, POST");
-        }
-    };
-    match result {
-        Ok(Some(response)) => response,
-        Ok(None) => page::unknown_link(),
-        Err(trouble) => page::problem(trouble.into(), Language::default(), Vec::new()),
-    }
+    let (look, press) = (
+        Box::pin(look(app, request, now)),
+        Box::pin(press(app, request, now)),
+    );
+    person_link::respond(request, look, press).await
 }
 
-/// The sign-up that a link is about, with the person's other sign-ups.
-struct Found {
-    linked: Linked,
-    sign_up: SignUp,
-    others: Vec<SignUp>,
-}
-
-async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Found>, Trouble> {
+async fn find(
+    app: &App,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<LinkedSignUp>, Trouble> {
     let Some(Token::NotMe {
         account,
         person,
@@ -54,21 +40,8 @@ async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Fou
     else {
         return Ok(None);
     };
-    let Some(linked) = person_link::account(app, &account, now).await? else {
-        return Ok(None);
-    };
-    let sign_ups: Vec<SignUp> = app
-        .store
-        .records(&linked.scope, person, SignUp::RECORD, now)
-        .await?;
-    let (mut this, others): (Vec<_>, Vec<_>) = sign_ups
-        .into_iter()
-        .partition(|sign_up| sign_up.event == event);
-    Ok(this.pop().map(|sign_up| Found {
-        linked,
-        sign_up,
-        others,
-    }))
+    let found = person_link::sign_up(app, &account, person, &event, now).await?;
+    Ok(found)
 }
 
 async fn look(
@@ -114,7 +87,7 @@ async fn press(
     Err(Trouble::Contended)
 }
 
-fn button(found: &Found) -> Response<Body> {
+fn button(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
     let title = language.pick("Das waren nicht Sie?", "That was not you?");
     let text = language.pick(
@@ -128,7 +101,7 @@ fn button(found: &Found) -> Response<Body> {
     shown(found, title, text, Some(form))
 }
 
-fn done(found: &Found) -> Response<Body> {
+fn done(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
     let title = language.pick("Die Anmeldung ist verworfen", "The sign-up is discarded");
     let text = language.pick(
@@ -138,7 +111,7 @@ fn done(found: &Found) -> Response<Body> {
     shown(found, title, text, None)
 }
 
-fn shown(found: &Found, title: &str, text: &str, form: Option<Form<'_>>) -> Response<Body> {
+fn shown(found: &LinkedSignUp, title: &str, text: &str, form: Option<Form<'_>>) -> Response<Body> {
     let language = found.sign_up.language;
     Page {
         language,
