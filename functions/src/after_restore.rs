@@ -4,7 +4,7 @@
 //! Every step can be repeated, and goes on where it was killed. What is decided about a person is
 //! `rundbrief::restore::full`'s part; an account's archive is `restore`'s.
 
-mod accounts;
+pub(crate) mod accounts;
 mod people;
 mod table;
 

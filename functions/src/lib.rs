@@ -6,6 +6,7 @@
 mod address_change;
 pub mod admin;
 pub mod after_restore;
+pub mod after_switch;
 pub mod app;
 pub mod audit;
 pub mod aws;

@@ -315,7 +315,7 @@ fn new_profile(
 ) -> Profile {
     Profile {
         person: evidence.person,
-        rev: 1,
+        rev: Profile::first_revision(&evidence.event.to_bytes()),
         address: evidence.email.clone(),
         spellings: vec![evidence.email.clone()],
         values,
@@ -453,7 +453,7 @@ pub fn confirm(
         ..sign_up.clone()
     };
     transaction.put(
-        Record::Profile(Box::new(confirmed_profile(person, &confirmed, now))),
+        Record::Profile(Box::new(subscribed(person, &confirmed, now))),
         Expect::unchanged(person.profile.as_ref()),
     );
     transaction.check(
@@ -507,7 +507,7 @@ pub fn confirm(
 
 /// The profile after a confirmation: lists added, fields set where absent, end and expiry gone,
 /// the confirmed spelling taken over.
-fn confirmed_profile(person: &Person, confirmed: &SignUp, now: Timestamp) -> Profile {
+pub(crate) fn subscribed(person: &Person, confirmed: &SignUp, now: Timestamp) -> Profile {
     let values = confirmed
         .fields
         .iter()

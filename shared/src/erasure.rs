@@ -212,10 +212,13 @@ pub fn erase(
             return Decision::Unknown;
         }
     }
-    // The clock of another machine may have been ahead: whatever is known is older than this.
+    // The clock of another machine may have been ahead: whatever is known is older than this, and
+    // an opt-in whose record is lost lifts it no more than others.
+    let lifted = person.tombstone.as_ref().and_then(|known| known.lifted_at);
     let now = newest
         .into_iter()
         .chain(erased_before)
+        .chain(lifted)
         .fold(to_millisecond(now), Timestamp::max);
 
     let before = person

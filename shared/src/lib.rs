@@ -16,6 +16,8 @@ pub mod evidence;
 pub mod form;
 pub mod guard;
 pub mod header;
+#[cfg(any(test, feature = "histories"))]
+pub mod histories;
 pub mod hold;
 pub mod id;
 pub mod import;
@@ -32,6 +34,7 @@ pub mod policy;
 pub mod privacy_notice;
 pub mod processing;
 pub mod record;
+pub mod repair;
 pub mod restore;
 pub mod retention;
 pub mod setup;

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::address::EmailAddress;
-use crate::evidence::Entry;
+use crate::evidence::{Digest, Entry};
 use crate::form::FieldValue;
 use crate::hold::Hold;
 use crate::id::{
@@ -203,10 +203,10 @@ impl Withdrawal {
         }
     }
 
-    /// Whether consent given at `since` for `list` still stands.
+    /// Whether it leaves consent given at `since` for `list` standing.
     ///
     /// At the same instant the withdrawal wins.
-    fn leaves(&self, list: &ListId, since: Timestamp) -> bool {
+    pub(crate) fn leaves(&self, list: &ListId, since: Timestamp) -> bool {
         let barred = [
             self.all_at,
             self.bounced_at,
@@ -412,6 +412,19 @@ pub enum Standing {
 }
 
 impl Profile {
+    /// Where the revisions of a profile begin that this sign-up or import makes: another number
+    /// each time. Whoever read an earlier profile of the same person, erased or over meanwhile,
+    /// must not take the new one for it: the old data would be back.
+    pub fn first_revision(maker: &[u8]) -> u64 {
+        // 40 bits: every reader of JSON has them exactly, with room to grow.
+        let digest = Digest::of(&[maker]).to_string();
+        digest
+            .get(..10)
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            .unwrap_or_default()
+            .max(1)
+    }
+
     /// The lists that the person is on now: agreed to, and not left.
     pub fn active_lists(&self, withdrawal: Option<&Withdrawal>) -> BTreeSet<ListId> {
         self.lists

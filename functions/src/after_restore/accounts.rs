@@ -26,7 +26,7 @@ const WAITS_DAYS: u32 = 60;
 const ATTEMPTS: usize = 8;
 
 /// The accounts that are there, one page after the other.
-pub(super) struct Accounts<'a> {
+pub(crate) struct Accounts<'a> {
     app: &'a App,
     after: Option<String>,
     is_over: bool,
@@ -34,7 +34,7 @@ pub(super) struct Accounts<'a> {
 
 impl<'a> Accounts<'a> {
     /// Begins behind this account.
-    pub(super) fn after(app: &'a App, after: Option<String>) -> Self {
+    pub(crate) fn after(app: &'a App, after: Option<String>) -> Self {
         Self {
             app,
             after,
@@ -43,7 +43,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// The next accounts, each with its scope if its key can be derived; `None` at the end.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
     ) -> Result<Option<Vec<(Account, Option<AccountScope>)>>, Trouble> {
         if self.is_over {

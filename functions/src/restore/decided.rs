@@ -136,10 +136,11 @@ impl Work<'_> {
                 }
                 (replayed.fate, puts)
             }
-            (Archived::SignUp(one), _) => (
-                replay::evidence(one.signed_up_at, one.gone_at, tombstone, known, self.now),
-                vec![(Record::SignUp(one.clone()), Expect::Absent)],
-            ),
+            (Archived::SignUp(one), _) => {
+                let (fate, put) = replay::sign_up(one, tombstone, known, self.now);
+                let put = put.map(|(one, expect)| (Record::SignUp(Box::new(one)), expect));
+                (fate, put.into_iter().collect())
+            }
             (Archived::Unsubscription(one), _) => (
                 replay::evidence(one.at, None, tombstone, known, self.now),
                 vec![(Record::Unsubscription(one.as_ref().clone()), Expect::Absent)],

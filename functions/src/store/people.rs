@@ -12,6 +12,7 @@ use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::person::{Person, Profile, Tombstone, Withdrawal};
 use rundbrief::record::Stored;
 use rundbrief::restore::replay::Known;
+use rundbrief::sign_up::SignUp;
 
 use super::{Item, Store, item, trouble};
 use crate::app::Trouble;
@@ -65,7 +66,7 @@ impl Store {
         for keys in keys.chunks(KEYS_PER_READ) {
             let wanted = KeysAndAttributes::builder()
                 .consistent_read(true)
-                .projection_expression("pk, sk, expires_ms")
+                .projection_expression("pk, sk, kind, rev, confirmed_at, expires_ms")
                 .set_keys(Some(keys.iter().map(item::key).collect()))
                 .build()
                 .map_err(|_| Trouble::Store)?;
@@ -81,7 +82,18 @@ impl Store {
                     sk: sk.clone(),
                 };
                 let is_present = item::is_present(&found, now);
-                let state = if is_present {
+                let is_confirmed = || {
+                    let at = found.get("confirmed_at");
+                    at.is_some_and(|at| !at.is_null())
+                };
+                let state = if item::kind(&found) == Some(SignUp::KIND) && !is_confirmed() {
+                    let revision = found.get("rev").and_then(|rev| rev.as_n().ok());
+                    let revision = revision.and_then(|rev| rev.parse().ok());
+                    Known::Unconfirmed {
+                        revision: revision.ok_or(Trouble::Damaged)?,
+                        is_over: !is_present,
+                    }
+                } else if is_present {
                     Known::Present
                 } else {
                     Known::Expired

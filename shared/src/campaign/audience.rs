@@ -44,7 +44,12 @@ impl Audience<'_> {
         self.judge_profile(profile, found.withdrawal.as_deref())
     }
 
-    fn judge_profile(&self, profile: &Profile, withdrawal: Option<&Withdrawal>) -> Judgement {
+    /// What somebody with this profile and this withdrawal item is to it.
+    pub(crate) fn judge_profile(
+        &self,
+        profile: &Profile,
+        withdrawal: Option<&Withdrawal>,
+    ) -> Judgement {
         let consents: Vec<_> = self
             .lists
             .iter()

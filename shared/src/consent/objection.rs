@@ -70,6 +70,8 @@ pub fn object(
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    // Whoever is confirmed at the same moment objects to that too: then this is decided anew.
+    transaction.check(scope.profile(person.key), Expect::Absent);
     transaction.tell(news);
     transaction
 }
@@ -168,6 +170,10 @@ mod tests {
                         person.withdrawal = Some(withdrawal);
                     }
                     Step::Tell(news) => assert_eq!((news.topic, news.at), (Topic::Objected, now)),
+                    // Who is confirmed meanwhile has objected to that too.
+                    Step::Check(place, Expect::Absent) => {
+                        assert_eq!(place, scope.profile(person.key));
+                    }
                     other => panic!("{other:?}"),
                 }
             }

@@ -524,6 +524,63 @@ fn two_confirmations_of_the_same_moment_cannot_both_be_written() {
 }
 
 #[test]
+fn who_objects_at_the_moment_they_are_subscribed_has_objected_to_that_too() {
+    let mut model = Model::new();
+    let key = model.scope.person(&EmailAddress::parse(WHO).unwrap());
+    let zone = zone("Europe/Vienna").unwrap();
+    let leaving = Leaving {
+        list: None,
+        via: UnsubscribedVia::Controller,
+        campaign: None,
+        event: model.event(),
+        entry: model.entry(),
+        now: model.now,
+    };
+    let decided = object(&model.scope, &model.person(key), &leaving, &zone);
+    model.sign_up(Mode::Single, &["news"], WHO);
+    assert_eq!(model.commit(&decided), Err(Conflict));
+    let anew = object(&model.scope, &model.person(key), &leaving, &zone);
+    model.commit(&anew).unwrap();
+    assert!(model.person(key).sendable_lists().is_empty());
+}
+
+#[test]
+fn what_was_read_of_a_profile_that_is_over_is_not_written_over_a_new_one() {
+    let mut model = Model::new();
+    let key = model.scope.person(&EmailAddress::parse(WHO).unwrap());
+    let zone = zone("Europe/Vienna").unwrap();
+    model.sign_up(Mode::Single, &["news", "offers"], WHO);
+    let before = model.person(key);
+    let sent = [(
+        "first_name".to_owned(),
+        crate::form::SentValue::Text("Anna".to_owned()),
+    )];
+    let Rectified::Write(decided) = rectify(&model.scope, &before, &[], &sent) else {
+        panic!("another name");
+    };
+    // Meanwhile the relationship turns out to have ended long ago, and begins anew.
+    let profile = before.profile.as_ref().unwrap();
+    let long_ago = day_in(plus_seconds(model.now, -40 * DAY), &zone);
+    let over = end(profile, long_ago, &zone, model.now).unwrap().unwrap();
+    let mut ends = Transaction::default();
+    ends.put(
+        Record::Profile(Box::new(over)),
+        Expect::Revision(profile.rev),
+    );
+    model.commit(&ends).unwrap();
+    assert_eq!(model.person(key).profile, None);
+    model.wait(1);
+    model.sign_up(Mode::Single, &["news"], WHO);
+    assert_eq!(model.commit(&decided), Err(Conflict));
+    assert!(
+        !model
+            .person(key)
+            .active_lists()
+            .contains(&ListId::parse("offers").unwrap())
+    );
+}
+
+#[test]
 fn a_bounce_bars_until_a_later_double_opt_in() {
     let mut model = Model::new();
     model.sign_up(Mode::Single, &["news"], WHO);

@@ -136,6 +136,19 @@ fn an_erasure_is_never_older_than_what_it_erases() {
     };
     assert_eq!(erasure.requested_at, ahead.at);
     assert!(after(&transaction).tombstone.unwrap().hides(ahead.at));
+
+    // The record of the opt-in that lifted the tombstone may be lost.
+    let mut known = Tombstone::none(KEY);
+    known.note(TombstoneKind::Unsubscribed, at("2027-01-01T10:00:00Z"));
+    known.lifted_at = Some(ahead.at);
+    let person = Person {
+        tombstone: Some(known),
+        ..Person::unknown(KEY)
+    };
+    let Decision::Erase(transaction, _) = decide(&person, &[], &[], now) else {
+        panic!("known");
+    };
+    assert!(after(&transaction).is_blocked());
 }
 
 #[test]

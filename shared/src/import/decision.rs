@@ -156,7 +156,7 @@ fn said(import: &Import, data_only: bool) -> ImportedConsent {
 fn new_profile(person: &Person, row: &ImportRow, import: &Import, language: Language) -> Profile {
     Profile {
         person: person.key,
-        rev: 1,
+        rev: Profile::first_revision(import.id.as_str().as_bytes()),
         address: row.address.clone(),
         spellings: vec![row.address.clone()],
         values: row.values.clone(),

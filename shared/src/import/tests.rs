@@ -262,7 +262,10 @@ fn who_left_stays_out_and_everybody_else_is_created_or_updated() {
             Decision::Write { profile, outcome } => {
                 assert_eq!(
                     profile.rev,
-                    before.map_or(1, |before| before.rev + 1),
+                    before.map_or_else(
+                        || Profile::first_revision(import.id.as_str().as_bytes()),
+                        |before| before.rev + 1
+                    ),
                     "{name}"
                 );
                 assert!(

@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::consent::ended;
 use crate::hold;
 use crate::person::{Person, Profile, Tombstone, TombstoneKind, Withdrawal};
+use crate::record::Expect;
+use crate::sign_up::SignUp;
 use crate::time::day_in;
 
 /// What becomes of a record.
@@ -37,6 +39,13 @@ pub enum Known {
     /// It is, but its time is over and nobody has deleted it yet: no older copy of it may come
     /// back (T-04).
     Expired,
+    /// A sign-up is there that nobody has confirmed.
+    Unconfirmed {
+        /// Its revision.
+        revision: u64,
+        /// Whether its time is over.
+        is_over: bool,
+    },
 }
 
 /// A line of the set of subscribers.
@@ -106,7 +115,7 @@ pub fn subscriber(
     now: Timestamp,
 ) -> Replayed {
     let tombstone = live.tombstone.as_ref();
-    let withdrawn = merged(archived.withdrawal.as_ref(), live);
+    let withdrawn = merged(archived, live);
     if live.profile.is_some() {
         // What is there stays; but a withdrawal that is missing beside it is filled in.
         let missing = live.withdrawal.is_none() && !erases(tombstone, archived.profile.created_at);
@@ -133,6 +142,46 @@ pub fn subscriber(
     }
 }
 
+/// What becomes of a sign-up, and what to put if it comes back.
+///
+/// One that was confirmed comes back over one that was not: that was brought back by the restore
+/// of an archive of before the confirmation, and the profile that comes now needs its proof.
+pub fn sign_up(
+    archived: &SignUp,
+    tombstone: Option<&Tombstone>,
+    known: Known,
+    now: Timestamp,
+) -> (Fate, Option<(SignUp, Expect)>) {
+    let (known, rev, expect) = match known {
+        Known::Unconfirmed { revision, is_over } if archived.confirmed_at.is_some() => {
+            let expect = if is_over {
+                Expect::Absent
+            } else {
+                Expect::Revision(revision)
+            };
+            (Known::Absent, revision + 1, expect)
+        }
+        Known::Unconfirmed { is_over: true, .. } => (Known::Expired, archived.rev, Expect::Absent),
+        Known::Unconfirmed { is_over: false, .. } => (Known::Present, archived.rev, Expect::Absent),
+        known => (known, archived.rev, Expect::Absent),
+    };
+    let fate = evidence(
+        archived.signed_up_at,
+        archived.gone_at,
+        tombstone,
+        known,
+        now,
+    );
+    let put = (fate == Fate::Added).then(|| {
+        let sign_up = SignUp {
+            rev: rev.max(archived.rev),
+            ..archived.clone()
+        };
+        (sign_up, expect)
+    });
+    (fate, put)
+}
+
 /// What becomes of the evidence of a sign-up or of leaving: `at` is when it happened.
 pub fn evidence(
     at: Timestamp,
@@ -156,7 +205,7 @@ pub fn evidence(
 pub fn configured(known: Known) -> Fate {
     match known {
         Known::Absent => Fate::Added,
-        Known::Present => Fate::Present,
+        Known::Present | Known::Unconfirmed { .. } => Fate::Present,
         Known::Expired => Fate::DroppedExpired,
     }
 }
@@ -184,7 +233,9 @@ fn stands(tombstone: &Tombstone, at: Timestamp) -> bool {
 
 /// Everything that was withdrawn, as far as anything remembers it; `None` when the item that is
 /// there says it all, or there is nothing to say. Times only move forward.
-fn merged(archived: Option<&Withdrawal>, live: &Person) -> Option<Withdrawal> {
+fn merged(archived: &ArchivedSubscriber, live: &Person) -> Option<Withdrawal> {
+    let newest = archived.profile.lists.values().map(|one| one.since).max();
+    let archived = archived.withdrawal.as_ref();
     let before = live
         .withdrawal
         .clone()
@@ -212,7 +263,14 @@ fn merged(archived: Option<&Withdrawal>, live: &Person) -> Option<Withdrawal> {
             let slot = match kind {
                 // Decided on its own: what it does not take is newer than it.
                 TombstoneKind::Erased => continue,
-                TombstoneKind::Unsubscribed | TombstoneKind::Objected => &mut after.all_at,
+                TombstoneKind::Unsubscribed | TombstoneKind::Objected => {
+                    // No consent outlives it but one that lifted it: what the archive dates later
+                    // was taken while the request to leave was on its way.
+                    if stands(tombstone, *at) {
+                        after.all_at = after.all_at.max(newest);
+                    }
+                    &mut after.all_at
+                }
                 TombstoneKind::Bounced => &mut after.bounced_at,
                 TombstoneKind::Complained => &mut after.complained_at,
                 // A restricted person can confirm nothing: it was lifted before.

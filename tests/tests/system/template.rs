@@ -60,7 +60,7 @@ fn binaries() -> BTreeSet<String> {
 }
 
 /// Binaries that an operator starts at a terminal: no function, and in no function's role.
-const COMMANDS: &[&str] = &["after-restore"];
+const COMMANDS: &[&str] = &["after-restore", "after-switch"];
 
 #[test]
 fn every_binary_is_a_function_of_the_template() {

@@ -10,6 +10,7 @@ use crate::address::EmailAddress;
 use crate::id::{EventId, ListId, PersonKey};
 use crate::page_language::Language;
 use crate::person::{LegalBasis, ListConsent, Proof};
+use crate::sign_up::SignUpState;
 use crate::time::{plus_days, plus_seconds, zone};
 
 const KEY: PersonKey = PersonKey::from_bytes([7; 16]);
@@ -286,6 +287,27 @@ fn each_kind_of_tombstone_bars_what_it_stands_for_and_an_expired_profile_stays_a
         let ends = matches!(kind, Unsubscribed | Objected);
         assert_eq!(profile.ended_on.is_some(), ends, "{kind:?}");
     }
+    // An import that was dated while the request to leave was on its way brings nobody back.
+    let late = ArchivedSubscriber {
+        profile: profile(at("2027-01-05T00:00:02Z")),
+        withdrawal: None,
+    };
+    for (kind, lifted, back) in [
+        (Unsubscribed, None, false),
+        (Objected, None, false),
+        (Objected, Some("2027-01-05T00:00:02Z"), true),
+    ] {
+        let live = Person {
+            tombstone: Some(buried(&[(kind, left)], lifted)),
+            ..Person::unknown(KEY)
+        };
+        let replayed = subscriber(&late, &live, Known::Absent, &vienna, now);
+        let sendable = replayed
+            .profile
+            .unwrap()
+            .sendable_lists(replayed.withdrawal.as_ref());
+        assert_eq!(!sendable.is_empty(), back, "{kind:?} {lifted:?}");
+    }
     // The month after leaving is over: the data are due, wherever they come from.
     let tombstone = buried(&[(Unsubscribed, left)], None);
     let later = at("2027-02-06T00:00:00Z");
@@ -346,6 +368,64 @@ fn evidence_of_before_an_erasure_stays_away_and_later_evidence_comes_back() {
     ] {
         assert_eq!(evidence(when, gone_at, tombstone, known, now), fate);
     }
+}
+
+#[test]
+fn a_confirmed_sign_up_comes_back_over_one_that_an_older_archive_brought_back_unconfirmed() {
+    let (asked, now) = (at("2027-01-01T00:00:00Z"), at("2027-01-10T00:00:00Z"));
+    let pending: SignUp = serde_json::from_value(serde_json::json!({
+        "event": EventId::from_bytes([1; 16]), "person": KEY, "rev": 1, "setup": "double",
+        "mode": "double", "state": "pending", "email": "somebody@shop.example",
+        "form_url": "https://shop.example/", "form_ip": "127.0.0.1", "signed_up_at": asked,
+        "fields": [], "lists": [], "form_version": "1", "consent_wording": "Ja", "language": "de",
+    }))
+    .unwrap();
+    let confirmed = SignUp {
+        rev: 2,
+        state: SignUpState::Confirmed,
+        confirmed_at: Some(at("2027-01-02T00:00:00Z")),
+        ..pending.clone()
+    };
+    let there = |revision, is_over| Known::Unconfirmed { revision, is_over };
+    for (archived, known, fate, expect) in [
+        (
+            &confirmed,
+            there(1, false),
+            Fate::Added,
+            Some(Expect::Revision(1)),
+        ),
+        (
+            &confirmed,
+            there(4, false),
+            Fate::Added,
+            Some(Expect::Revision(4)),
+        ),
+        (
+            &confirmed,
+            there(1, true),
+            Fate::Added,
+            Some(Expect::Absent),
+        ),
+        (&confirmed, Known::Present, Fate::Present, None),
+        (&confirmed, Known::Absent, Fate::Added, Some(Expect::Absent)),
+        (&pending, there(1, false), Fate::Present, None),
+        (&pending, there(1, true), Fate::DroppedExpired, None),
+    ] {
+        let (found, put) = sign_up(archived, None, known, now);
+        assert_eq!(found, fate, "{known:?}");
+        let state = put.as_ref().map(|(put, _)| put.state);
+        assert_eq!(state, expect.map(|_| archived.state), "{known:?}");
+        let newer = put.as_ref().is_none_or(|(put, expect)| match expect {
+            Expect::Revision(revision) => put.rev > *revision,
+            Expect::Absent => true,
+        });
+        assert!(newer, "{known:?}");
+        assert_eq!(put.map(|(_, expect)| expect), expect, "{known:?}");
+    }
+    // What an erasure took stays away.
+    let erased = buried(&[(TombstoneKind::Erased, "2027-01-05T00:00:00Z")], None);
+    let (fate, put) = sign_up(&confirmed, Some(&erased), there(1, false), now);
+    assert_eq!((fate, put), (Fate::DroppedTombstone, None));
 }
 
 #[test]
