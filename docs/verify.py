@@ -3,7 +3,8 @@
 
     verify.py CERTIFICATE KEYS          a certificate against the platform's published keys
     verify.py --account ACCOUNT --api URL --key KEY
-                                        all of an account's sign-ups, over the management API
+                                        all of an account's sign-ups and unsubscriptions, over
+                                        the management API; KEY may come as RUNDBRIEF_KEY instead
 
 CERTIFICATE is what GET /api/v1/accounts/{account}/signups/{id}/certificate answers, KEYS what
 GET /.well-known/rundbrief-evidence.json does. Exit status: 0 everything holds, 1 something does
@@ -17,8 +18,10 @@ the leaf's path leads to the sealed root (Merkle tree, RFC 9162 section 2.1); th
 import base64
 import hashlib
 import json
+import os
 import re
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -31,6 +34,10 @@ class Bad(Exception):
 
 class CannotCheck(Exception):
     """What was given cannot be checked at all."""
+
+
+class Gone(CannotCheck):
+    """The API has no such thing (any more)."""
 
 
 # Reading, strictly: every byte of a certificate is to matter.
@@ -277,8 +284,11 @@ def check(certificate, keys):
         if hashlib.sha256(text.encode()).hexdigest() != sha256:
             raise Bad(f"document {sha256}: its words are not the ones it is named after")
         if sha256 not in named:
-            raise Bad(f"document {sha256}: no statement names it")
+            raise Bad(f"document {sha256}: no statement names it, or it is there twice")
+        named.discard(sha256)
         lines.append(f"document {sha256}: intact")
+    if named:
+        raise Bad(f"document {min(named)}: a statement names it, and it is not there")
     return lines, all_sealed
 
 
@@ -286,13 +296,20 @@ def check(certificate, keys):
 
 
 def account_report(account, api, key):
-    """Checks all sign-ups and the chain of seals; prints what does not hold."""
+    """Checks all records and the chain of seals; prints what does not hold."""
 
     def get(path):
         request = urllib.request.Request(api.rstrip("/") + path,
                                          headers={"Authorization": f"Bearer {key}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                raise Gone() from None
+            raise CannotCheck(f"{path}: {error}") from None
+        except OSError as error:
+            raise CannotCheck(f"{path}: {error}") from None
 
     def pages(path):
         cursor = ""
@@ -303,7 +320,8 @@ def account_report(account, api, key):
 
     keys = read_keys(parse(get("/.well-known/rundbrief-evidence.json"), "the keys"))
     base = f"/api/v1/accounts/{urllib.parse.quote(account)}"
-    bad, unsealed, checked, seals, previous = 0, 0, 0, 0, None
+    bad, unsealed, seals, previous = 0, 0, 0, None
+    checked = {"signups": 0, "unsubscriptions": 0}
     for number, seal in enumerate(pages(f"{base}/seals"), 1):
         seals += 1
         try:
@@ -315,17 +333,24 @@ def account_report(account, api, key):
             bad += 1
             previous = None
             print(f"ALTERED {error}")
-    for sign_up in pages(f"{base}/signups"):
-        checked += 1
-        name = sign_up["id"]
-        try:
-            lines, all_sealed = check(
-                parse(get(f"{base}/signups/{name}/certificate"), name), keys)
-            unsealed += not all_sealed
-        except Bad as error:
-            bad += 1
-            print(f"ALTERED sign-up {name}: {error}")
-    print(f"{checked} sign-ups and {seals} seals checked: {bad} altered, {unsealed} not sealed yet")
+    for kind, name in (("signups", "sign-up"), ("unsubscriptions", "unsubscription")):
+        for record in pages(f"{base}/{kind}"):
+            if record.get("anonymised_at"):
+                continue  # Nobody's any more: its leaf says nothing, as is meant.
+            ident = record["id"]
+            try:
+                answer = get(f"{base}/{kind}/{urllib.parse.quote(ident)}/certificate")
+            except Gone:
+                continue  # Deleted while this ran.
+            checked[kind] += 1
+            try:
+                _, all_sealed = check(parse(answer, ident), keys)
+                unsealed += not all_sealed
+            except Bad as error:
+                bad += 1
+                print(f"ALTERED {name} {ident}: {error}")
+    print(f"{checked['signups']} sign-ups, {checked['unsubscriptions']} unsubscriptions and "
+          f"{seals} seals checked: {bad} altered, {unsealed} not sealed yet")
     return 1 if bad else 0
 
 
@@ -338,8 +363,17 @@ def main(arguments):
             options[argument] = next(rest, None)
         else:
             files.append(argument)
+    if options["--account"]:
+        options["--key"] = options["--key"] or os.environ.get("RUNDBRIEF_KEY")
     if all(options.values()) and not files:
-        return account_report(options["--account"], options["--api"], options["--key"])
+        try:
+            return account_report(options["--account"], options["--api"], options["--key"])
+        except Bad as error:
+            print(f"DOES NOT HOLD: {error}")
+            return 1
+        except CannotCheck as error:
+            print(f"cannot check: {error}", file=sys.stderr)
+            return 2
     if any(options.values()) or len(files) != 2:
         print(__doc__, file=sys.stderr)
         return 2

@@ -29,7 +29,7 @@ use crate::person::{
 use crate::personal::{ClientIp, PersonalText};
 use crate::record::{Expect, Record, Transaction};
 use crate::setup::{FormDefinition, Mode, Setup};
-use crate::sign_up::{FieldAnswer, ListSnapshot, SignUp, SignUpState};
+use crate::sign_up::{Channel, FieldAnswer, ListSnapshot, SignUp, SignUpState};
 use crate::time::{day_in, plus_days, plus_seconds, to_millisecond};
 use crate::web_address::ClaimedAddress;
 use crate::webhook::{News, Topic};
@@ -246,6 +246,7 @@ fn evidence(
         rev: 1,
         setup: setup.id.clone(),
         mode: setup.mode,
+        channel: Some(Channel::Email),
         state,
         email: submission.address.clone(),
         form_url: setup.form_url.clone(),

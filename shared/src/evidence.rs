@@ -192,15 +192,14 @@ impl Statement {
             "notice_version": sign_up.notice_version,
             "language": sign_up.language,
         });
-        // What no form asked before is not in what was stated before: its digests stand.
+        // What was not stated before is not in what was stated before: its digests stand.
         let later = [
-            ("profiling_consent", sign_up.profiling_consent),
-            ("age_confirmed", sign_up.age_confirmed),
+            ("profiling_consent", json!(sign_up.profiling_consent)),
+            ("age_confirmed", json!(sign_up.age_confirmed)),
+            ("channel", json!(sign_up.channel)),
         ];
-        for (name, asked) in later {
-            if let Some(answer) = asked {
-                said[name] = answer.into();
-            }
+        for (name, answer) in later.into_iter().filter(|(_, answer)| !answer.is_null()) {
+            said[name] = answer;
         }
         Self::of("signed_up", account, said)
     }

@@ -6,17 +6,16 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ImportId, ListId, PersonKey};
 use crate::key::{AccountScope, Key};
-use crate::person::LegalBasis;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::subscriber_file::{Layout, Outcome};
 
 mod chunk;
 mod decision;
+mod provenance;
 mod upload;
 
 #[cfg(test)]
@@ -24,164 +23,10 @@ mod tests;
 
 pub use chunk::{Batch, ImportChunk, LIVE_ROWS_PER_BATCH, Row, Run};
 pub use decision::{Decision, SkipReason, decide};
+pub use provenance::{
+    ClaimedProvenance, MAX_PROOF_CHARACTERS, MAX_SOURCE_CHARACTERS, Provenance, SoftOptInCondition,
+};
 pub use upload::Upload;
-
-/// Longest source in characters (engineering).
-pub const MAX_SOURCE_CHARACTERS: usize = 200;
-/// Longest proof in characters: a reference to where it is kept, or its words.
-pub const MAX_PROOF_CHARACTERS: usize = 2_000;
-
-/// What reports say of a row whose person is on the list and gets no mail for lack of proof.
-pub const PROOF_MISSING: &str = "proof_missing";
-
-/// Where imported people come from and why they may be written to (T-15, L-01).
-///
-/// Day and proof are optional: nobody's data are refused for lack of them. But people whose
-/// consent has no day and proof are not written to, and every answer about the import says so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// Where the controller has the data from.
-    pub source: String,
-    /// On which ground the people may be written to.
-    pub legal_basis: LegalBasis,
-    /// When they consented.
-    #[serde(default)]
-    pub consented_on: Option<Date>,
-    /// What proves it.
-    #[serde(default)]
-    pub proof: Option<String>,
-}
-
-/// A provenance as it was sent.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ClaimedProvenance<'a> {
-    /// `source`
-    pub source: Option<&'a str>,
-    /// `legal_basis`
-    pub legal_basis: Option<&'a str>,
-    /// `consented_on`
-    pub consented_on: Option<&'a str>,
-    /// `proof`
-    pub proof: Option<&'a str>,
-}
-
-impl Provenance {
-    /// Whether it says all that consent needs to be proven (Art. 7(1) GDPR).
-    pub fn proves_consent(&self) -> bool {
-        self.consented_on.is_some() && self.proof.is_some()
-    }
-
-    /// Whether people may get list mail on this ground.
-    pub fn is_sendable(&self) -> bool {
-        self.warning().is_none()
-    }
-
-    /// Why they may not, as a stable code.
-    pub fn warning(&self) -> Option<&'static str> {
-        match self.legal_basis {
-            LegalBasis::Consent if !self.proves_consent() => Some(PROOF_MISSING),
-            LegalBasis::Consent | LegalBasis::SoftOptInAt | LegalBasis::SoftOptInDe => None,
-            LegalBasis::Transactional => Some("no_list_mail"),
-        }
-    }
-
-    /// Reads what was sent; `today` is the account's calendar day.
-    ///
-    /// # Errors
-    /// Each field that cannot be taken, with a stable code.
-    pub fn parse(
-        claimed: ClaimedProvenance<'_>,
-        today: Date,
-    ) -> Result<Self, Vec<(&'static str, &'static str)>> {
-        let mut problems = Vec::new();
-        let mut keep = |field, read: Result<Option<String>, &'static str>| {
-            read.unwrap_or_else(|code| {
-                problems.push((field, code));
-                None
-            })
-        };
-        let source = keep(
-            "source",
-            claimed
-                .source
-                .ok_or("missing")
-                .and_then(|source| line(source, MAX_SOURCE_CHARACTERS))
-                .map(Some),
-        );
-        let proof = keep(
-            "proof",
-            claimed
-                .proof
-                .map(|proof| line(proof, MAX_PROOF_CHARACTERS))
-                .transpose(),
-        );
-        let legal_basis = claimed
-            .legal_basis
-            .ok_or("missing")
-            .and_then(|basis| LegalBasis::parse(basis).ok_or("unknown"));
-        if let Err(code) = legal_basis {
-            problems.push(("legal_basis", code));
-        }
-        let consented_on = claimed
-            .consented_on
-            .map(|day| past_day(day, today))
-            .transpose();
-        if let Err(code) = consented_on {
-            problems.push(("consented_on", code));
-        }
-        match (source, legal_basis, consented_on) {
-            (Some(source), Ok(legal_basis), Ok(consented_on)) if problems.is_empty() => Ok(Self {
-                source,
-                legal_basis,
-                consented_on,
-                proof,
-            }),
-            _ => Err(problems),
-        }
-    }
-}
-
-/// `YYYY-MM-DD`, not after `today`.
-fn past_day(text: &str, today: Date) -> Result<Date, &'static str> {
-    // `Date` reads other spellings, too.
-    let day = text
-        .parse::<Date>()
-        .ok()
-        .filter(|day| day.to_string() == text)
-        .ok_or("invalid")?;
-    if day <= today {
-        Ok(day)
-    } else {
-        Err("in_the_future")
-    }
-}
-
-/// One line that says something.
-fn line(text: &str, max_characters: usize) -> Result<String, &'static str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("empty");
-    }
-    if text
-        .chars()
-        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
-    {
-        return Err("control_character");
-    }
-    if text.chars().count() > max_characters {
-        return Err("too_long");
-    }
-    // English sources call double opt-in "confirmed opt-in" (O-04): the bare words prove either.
-    let plain: String = text
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    if ["coi", "confirmed", "confirmedoptin"].contains(&plain.as_str()) {
-        return Err("ambiguous_opt_in");
-    }
-    Ok(text.to_owned())
-}
 
 /// How far an import is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -437,21 +437,21 @@ impl Profile {
             .collect()
     }
 
-    /// Whether the consent to a list can be proven: it came by a sign-up, or by an import that
-    /// said when it was given and what proves it. Art. 7(1) GDPR asks that of consent only, not
-    /// of the other grounds.
+    /// Whether the ground to write to a list can be shown: it came by a sign-up, or by an import
+    /// that said when consent was given and what proves it (Art. 7(1) GDPR), or that each
+    /// condition of a soft opt-in is met (L-03).
     pub fn is_proven(&self, list: &ListId) -> bool {
         let Some(consent) = self.lists.get(list) else {
             return false;
         };
         match &consent.proof {
             Proof::SignUp(_) => true,
-            Proof::Import(_) if consent.basis != LegalBasis::Consent => true,
+            Proof::Import(_) if !consent.basis.carries_list_mail() => true,
             Proof::Import(import) => self
                 .provenance
                 .iter()
                 .filter(|said| said.import == *import && said.list == *list)
-                .any(|said| said.provenance.proves_consent()),
+                .any(|said| said.provenance.is_sendable()),
         }
     }
 

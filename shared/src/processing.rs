@@ -16,6 +16,7 @@ mod operator;
 mod processor_record;
 mod recipients;
 mod storage;
+mod sub_processor;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,11 @@ pub use self::facts::{
     Access, BucketFacts, Disagreement, FunctionFacts, InfrastructureFacts, LogFacts, MailFacts,
     QueueFacts, Regions, ScheduleFacts, Service, TableFacts,
 };
-pub use self::operator::{Operator, SubProcessor};
+pub use self::operator::Operator;
+pub use self::sub_processor::{
+    Announced, NOTICE_DAYS, SubProcessor, SubProcessorChange, SubProcessorNotice,
+    SubProcessorProblem, announce, keep,
+};
 
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -32,6 +32,15 @@ pub enum SignUpState {
     Suppressed,
 }
 
+/// By which way a consent lets somebody be written to. There is no other: that a mailbox confirmed
+/// proves nothing for a telephone (L-06; BGH 10.2.2011, I ZR 164/09).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// E-mail.
+    Email,
+}
+
 /// The consent evidence (S-12), with what the visitor was shown (L-09).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignUp {
@@ -45,6 +54,9 @@ pub struct SignUp {
     pub setup: SetupId,
     /// (c) the mode, as it was (S-13).
     pub mode: Mode,
+    /// For which channel; not stated by sign-ups from before it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     /// How far it has come.
     pub state: SignUpState,
     /// (a) the address, as typed.

@@ -3,6 +3,7 @@
 //! Paths in errors are made of names and indexes. A member that nobody asked for is named too, if
 //! its name is one: what looks like data (an address, a sentence) is not repeated.
 
+use jiff::civil::Date;
 use rundbrief::id::InvalidId;
 use rundbrief::web_address::WebAddress;
 use serde_json::{Map, Value};
@@ -394,6 +395,15 @@ fn is_forbidden(c: char) -> bool {
 /// An absolute address of the web.
 pub(super) fn web_address(value: Value) -> Result<WebAddress, Code> {
     WebAddress::parse(&string(value)?).map_err(rundbrief::web_address::InvalidWebAddress::code)
+}
+
+/// A calendar day, `YYYY-MM-DD`.
+pub(super) fn date(value: Value) -> Result<Date, Code> {
+    let text = string(value)?;
+    if text.len() != 10 {
+        return Err("invalid_date");
+    }
+    text.parse().map_err(|_| "invalid_date")
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use rundbrief::evidence::{Digest, Entry, Statement};
 use rundbrief::id::RecordId;
 use rundbrief::key::Table;
 use rundbrief::page_language::Language;
+use rundbrief::person::Unsubscription;
+use rundbrief::setup::Mode;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::ShownInstant;
 use serde_json::{Value, json};
@@ -26,6 +28,7 @@ use super::answer::{Answer, Refused, found};
 use super::listing::{Parameters, Window, page_at};
 use super::sign_up::visible;
 use crate::app::Trouble;
+use crate::problem::Problem;
 use crate::store::Range;
 
 /// Seals that may hold a leaf: the one after it was made, or a later one where it was written
@@ -37,6 +40,10 @@ pub(super) fn routes() -> Router {
         .route(
             "/accounts/{account}/signups/{id}/certificate",
             get(certificate),
+        )
+        .route(
+            "/accounts/{account}/unsubscriptions/{id}/certificate",
+            get(of_leaving),
         )
         .route("/accounts/{account}/seals", get(seals))
 }
@@ -50,7 +57,7 @@ async fn certificate(access: Access, uri: Uri) -> Answer {
         Some(_) => return Err(Refused::field("format", "unknown")),
     };
     let id: RecordId = desk.id()?;
-    let sign_up = visible(&desk, id).await?;
+    let sign_up: SignUp = visible(&desk, SignUp::RECORD, id).await?;
     let language = match parameters.get("lang") {
         None => sign_up.language,
         Some(code) => Language::parse(code).map_err(|_| Refused::field("lang", "unknown"))?,
@@ -59,9 +66,29 @@ async fn certificate(access: Access, uri: Uri) -> Answer {
     if as_page {
         return page(&desk, &sign_up, &certificate, language);
     }
-    Ok(found(
-        &serde_json::to_value(&certificate).map_err(|_| Trouble::Damaged)?,
-    ))
+    shown(&certificate)
+}
+
+/// The proof of leaving, for a whole account's check. Of one that is nobody's any more there is
+/// none: its leaf says nothing without the salt, which went with the name.
+async fn of_leaving(access: Access) -> Answer {
+    let desk = access.with(Scope::Read)?;
+    let id: RecordId = desk.id()?;
+    let left: Unsubscription = visible(&desk, Unsubscription::RECORD, id).await?;
+    let entry = left.entry.filter(|_| left.anonymised_at.is_none());
+    let entry = entry.ok_or::<Refused>(Problem::NOT_FOUND.into())?;
+    let statement = Statement::left(&desk.account.id, &left);
+    let proof = proof(&desk, entry).await?;
+    shown(&Certificate {
+        format: FORMAT,
+        entries: vec![CertifiedEntry::new(&statement, entry, proof)],
+        documents: Vec::new(),
+    })
+}
+
+fn shown(certificate: &Certificate) -> Answer {
+    let shown = serde_json::to_value(certificate);
+    Ok(found(&shown.map_err(|_| Trouble::Damaged)?))
 }
 
 /// All that is stated of a sign-up, in the order in which it happened, with its proofs.
@@ -181,10 +208,29 @@ struct Words {
     documents: &'static str,
     check: &'static str,
     rows: [&'static str; 12],
+    modes: [&'static str; 3],
+    kinds: [(&'static str, &'static str); 3],
     not_yet: &'static str,
     not_sealed: &'static str,
     sealed: &'static str,
     weak: &'static str,
+}
+
+impl Words {
+    /// What a statement says happened.
+    fn kind<'a>(&self, kind: &'a str) -> &'a str {
+        let known = self.kinds.iter().find(|(name, _)| *name == kind);
+        known.map_or(kind, |(_, words)| words)
+    }
+
+    /// The mode by its name in the API, so that nobody takes "confirmed" for double (O-04).
+    fn mode(&self, mode: Mode) -> &'static str {
+        match mode {
+            Mode::Single => self.modes[0],
+            Mode::Confirmed => self.modes[1],
+            Mode::Double => self.modes[2],
+        }
+    }
 }
 
 const DE: Words = Words {
@@ -208,6 +254,16 @@ const DE: Words = Words {
         "Angefragte Listen",
         "Empfänger-ID",
         "Fassung des Datenschutzhinweises",
+    ],
+    modes: [
+        "Single-Opt-in (single): sofort aktiv, ohne Bestätigung",
+        "Confirmed-Opt-in (confirmed): sofort aktiv, mit Informationsmail",
+        "Double-Opt-in (double): aktiv erst nach Bestätigung über das Postfach",
+    ],
+    kinds: [
+        ("signed_up", "Anmeldung"),
+        ("mailed", "Versand der E-Mail"),
+        ("confirmed", "Bestätigung"),
     ],
     not_yet: "–",
     not_sealed: "noch nicht versiegelt (stündlich)",
@@ -236,6 +292,16 @@ const EN: Words = Words {
         "Lists asked for",
         "Subscriber ID",
         "Version of the privacy notice",
+    ],
+    modes: [
+        "Single opt-in (single): active at once, unconfirmed",
+        "Confirmed opt-in (confirmed): active at once, with an information mail",
+        "Double opt-in (double): active only once confirmed from the mailbox",
+    ],
+    kinds: [
+        ("signed_up", "Sign-up"),
+        ("mailed", "E-mail sent"),
+        ("confirmed", "Confirmation"),
     ],
     not_yet: "–",
     not_sealed: "not sealed yet (hourly)",
@@ -269,7 +335,7 @@ fn page(desk: &Desk, sign_up: &SignUp, certificate: &Certificate, language: Lang
     let values = [
         json!(sign_up.email),
         json!(sign_up.setup),
-        json!(sign_up.mode),
+        json!(words.mode(sign_up.mode)),
         json!(sign_up.form_url),
         json!(sign_up.form_url_claimed),
         json!(sign_up.form_ip),
@@ -296,7 +362,7 @@ fn page(desk: &Desk, sign_up: &SignUp, certificate: &Certificate, language: Lang
                     )
                 },
             );
-            (kind.to_owned(), seal)
+            (words.kind(kind).to_owned(), seal)
         })
         .collect();
     let printed = Printed {

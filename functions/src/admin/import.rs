@@ -35,12 +35,13 @@ const PATH: &str = "imports";
 /// Chunks of one page of a report: 50,000 rows are some 2 MB; an answer may have 6 MB.
 const REPORT_CHUNKS: i32 = 100;
 /// What the query may say; a misspelt `proof` must not get lost.
-const PARAMETERS: [&str; 6] = [
+const PARAMETERS: [&str; 7] = [
     "list",
     "source",
     "legal_basis",
     "consented_on",
     "proof",
+    "conditions",
     "dry_run",
 ];
 
@@ -129,6 +130,7 @@ async fn asked(desk: &Desk, uri: &Uri) -> Result<ImportRequest, Refused> {
         legal_basis: parameters.get("legal_basis"),
         consented_on: parameters.get("consented_on"),
         proof: parameters.get("proof"),
+        conditions: parameters.get("conditions"),
     };
     let zone = zone(&desk.account.time_zone).map_err(|_| Trouble::Damaged)?;
     let provenance = Provenance::parse(claimed, day_in(desk.now, &zone));
@@ -224,6 +226,7 @@ fn show(desk: &Desk, import: &Import) -> Value {
         "legal_basis": import.provenance.legal_basis,
         "consented_on": import.provenance.consented_on,
         "proof": import.provenance.proof,
+        "conditions": import.provenance.conditions,
         "sendable": import.provenance.is_sendable(),
         "warnings": import.provenance.warning().into_iter().collect::<Vec<_>>(),
         "dry_run": import.dry_run,

@@ -5,7 +5,6 @@
 
 use axum::Router;
 use axum::routing::{get, post};
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::access::{Access, Desk, Sent};
 use super::answer::{Answer, Refused, created, etag, found, found_at, if_match, lost_race};
-use super::body::{Code, MAX_BODY_OCTETS, id, line, string};
+use super::body::{Code, MAX_BODY_OCTETS, date, id, line, string};
 use super::listing::{Parameters, Window, listed, page_at};
 use super::resource::ATTEMPTS;
 use crate::problem::Problem;
@@ -128,14 +127,6 @@ async fn read(access: Access) -> Answer {
 
 fn kind(value: Value) -> Result<RequestKind, Code> {
     RequestKind::parse(&string(value)?).ok_or("unknown")
-}
-
-fn date(value: Value) -> Result<Date, Code> {
-    let text = string(value)?;
-    if text.len() != 10 {
-        return Err("invalid_date");
-    }
-    text.parse().map_err(|_| "invalid_date")
 }
 
 async fn create(access: Access, sent: Sent) -> Answer {

@@ -56,6 +56,7 @@ pub(super) fn show(sign_up: &SignUp) -> Value {
         "id": sign_up.id(),
         "setup": sign_up.setup,
         "mode": sign_up.mode,
+        "channel": sign_up.channel,
         "suits_as_proof": sign_up.mode.suits_as_proof(),
         "state": sign_up.state,
         "email": sign_up.email,
@@ -134,11 +135,15 @@ pub(super) async fn retain_visible<T: OfPerson>(
     Ok(())
 }
 
-/// A sign-up, unless its person was erased.
-pub(super) async fn visible(desk: &Desk, id: RecordId) -> Result<SignUp, Refused> {
-    let key = desk.scope.record(id.person, SignUp::RECORD, id.event);
-    let found: Option<SignUp> = desk.app.store.get(&key, desk.now).await?;
-    let mut found: Vec<SignUp> = found.into_iter().collect();
+/// A record, unless its person was erased.
+pub(super) async fn visible<T: Stored + OfPerson>(
+    desk: &Desk,
+    record: &str,
+    id: RecordId,
+) -> Result<T, Refused> {
+    let key = desk.scope.record(id.person, record, id.event);
+    let found: Option<T> = desk.app.store.get(&key, desk.now).await?;
+    let mut found: Vec<T> = found.into_iter().collect();
     retain_visible(desk, &mut found).await?;
     found.pop().ok_or_else(|| Problem::NOT_FOUND.into())
 }
@@ -199,7 +204,7 @@ async fn list(access: Access, uri: Uri) -> Answer {
 async fn read(access: Access) -> Answer {
     let desk = access.with(Scope::Read)?;
     let id: RecordId = desk.id()?;
-    let sign_up = visible(&desk, id).await?;
+    let sign_up: SignUp = visible(&desk, SignUp::RECORD, id).await?;
     Ok(found_at(&etag(sign_up.rev), &show(&sign_up)))
 }
 

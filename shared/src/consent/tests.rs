@@ -1,7 +1,7 @@
 //! Walks through a person's consent history, against a small model of the store: a map with the
 //! same conditions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -228,6 +228,7 @@ impl Model {
                 legal_basis: LegalBasis::Consent,
                 consented_on: proven.then(|| day_in(self.now, &TimeZone::UTC)),
                 proof: proven.then(|| "Formular".to_owned()),
+                conditions: BTreeSet::new(),
             },
             list: ListId::parse("news").unwrap(),
             dry_run: false,
@@ -704,7 +705,7 @@ proptest! {
                     Proof::SignUp(event) => *event,
                     Proof::Import(import) => {
                         let proof = said.iter().find(|said| said.import == *import).unwrap();
-                        prop_assert!(proof.provenance.proves_consent() && proof.at == consent.since);
+                        prop_assert!(proof.provenance.is_sendable() && proof.at == consent.since);
                         prop_assert!(!left_lists.contains(&list), "an import brings nobody back");
                         continue;
                     }

@@ -61,6 +61,7 @@ impl Imported {
                 legal_basis: LegalBasis::Consent,
                 consented_on: None,
                 proof: None,
+                conditions: std::collections::BTreeSet::new(),
             },
             list: list_id(LISTS[0]),
             dry_run: false,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Import, PROOF_MISSING, Tally, decide};
+use super::{Decision, Import, Provenance, Tally, decide};
 use crate::id::{ImportId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
@@ -211,11 +211,14 @@ impl ImportChunk {
                         break;
                     }
                     octets += size;
-                    let missing = !profile.is_proven(&import.list)
+                    let lack = (!profile.is_proven(&import.list)
                         && profile
                             .active_lists(person.withdrawal.as_ref())
-                            .contains(&import.list);
-                    chunk.append(outcome, missing.then(|| PROOF_MISSING.to_owned()));
+                            .contains(&import.list))
+                    .then(|| profile.lists.get(&import.list))
+                    .flatten()
+                    .map(|consent| Provenance::lack(consent.basis).to_owned());
+                    chunk.append(outcome, lack);
                     if import.dry_run {
                         continue;
                     }

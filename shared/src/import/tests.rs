@@ -1,6 +1,6 @@
 //! What rows lead to, by who the person is; provenance and ends. Progress is tested in `progress`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::date;
 
@@ -51,6 +51,7 @@ fn import_of(
             legal_basis: basis,
             consented_on,
             proof: None,
+            conditions: BTreeSet::new(),
         },
         list: ListId::parse("news").unwrap(),
         dry_run: false,
@@ -79,6 +80,7 @@ fn said(import: &str, list: &str, proven: bool) -> ImportedConsent {
             legal_basis: LegalBasis::Consent,
             consented_on: proven.then(|| date(2025, 12, 31)),
             proof: proven.then(|| "Formular 1".to_owned()),
+            conditions: BTreeSet::new(),
         },
     }
 }
@@ -317,7 +319,8 @@ fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come()
     let day = Some(date(2026, 3, 1));
     let news = ListId::parse("news").unwrap();
     let consent = LegalBasis::Consent;
-    let missing = Some(PROOF_MISSING);
+    let missing = Some("proof_missing");
+    let stated = Some("conditions_missing");
     let table: [Case; 11] = [
         (
             "new",
@@ -341,8 +344,8 @@ fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come()
         (
             "new",
             None,
-            (LegalBasis::SoftOptInAt, None, None),
-            (true, true, None, 1),
+            (LegalBasis::SoftOptInAt, day, Some("Foto")),
+            (true, false, stated, 1),
         ),
         (
             "new",
@@ -372,7 +375,7 @@ fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come()
             "unproven",
             Some(false),
             (LegalBasis::SoftOptInDe, None, None),
-            (true, true, None, 2),
+            (true, false, missing, 1),
         ),
         (
             "proven",
@@ -422,6 +425,41 @@ fn consent_without_day_and_proof_is_on_the_list_and_unsendable_until_both_come()
         if profile.provenance.len() == 2 {
             assert_eq!(profile.lists[&news].since, import.created_at);
             assert_eq!(profile.lists[&news].basis, basis);
+        }
+    }
+}
+
+#[test]
+fn a_soft_opt_in_writes_to_nobody_unless_each_of_its_five_conditions_is_stated() {
+    let file = "email\nerika@x.example\n";
+    let news = ListId::parse("news").unwrap();
+    let unknown = Person::unknown(scope().person(&EmailAddress::parse("erika@x.example").unwrap()));
+    let unproven = subscriber("erika@x.example", |person| {
+        person.profile.as_mut().unwrap().provenance = vec![said("old", "news", false)];
+    });
+    for basis in [LegalBasis::SoftOptInAt, LegalBasis::SoftOptInDe] {
+        for subset in 0_u32..32 {
+            let (mut import, chunks) = import_of(file, basis, None);
+            import.provenance.conditions = (0..)
+                .zip(SoftOptInCondition::ALL)
+                .filter(|(bit, _)| subset & (1 << bit) != 0)
+                .map(|(_, condition)| condition)
+                .collect();
+            let all = subset == 31;
+            assert_eq!(import.provenance.is_sendable(), all, "{subset:05b}");
+            let (_, row) = &rows(&import, &chunks[0], file)[0];
+            for person in [&unknown, &unproven] {
+                let decision = decide(person, row.as_ref().unwrap(), &import, Language::De);
+                let Decision::Write { profile, .. } = decision else {
+                    panic!("{subset:05b} is written");
+                };
+                assert!(profile.active_lists(None).contains(&news));
+                assert_eq!(
+                    profile.sendable_lists(None).contains(&news),
+                    all,
+                    "{subset:05b}"
+                );
+            }
         }
     }
 }
@@ -630,6 +668,37 @@ fn provenance_needs_a_source_and_a_known_basis() {
                 ..good
             },
             &[("consented_on", "invalid")],
+        ),
+        (
+            ClaimedProvenance {
+                conditions: Some("not_refused"),
+                ..good
+            },
+            &[("conditions", "not_of_this_basis")],
+        ),
+        (
+            ClaimedProvenance {
+                legal_basis: Some("soft_opt_in_DE_7_3"),
+                conditions: Some("not_refused, own_similar_products"),
+                ..good
+            },
+            &[],
+        ),
+        (
+            ClaimedProvenance {
+                legal_basis: Some("soft_opt_in_DE_7_3"),
+                conditions: Some("not_refused,not_refused"),
+                ..good
+            },
+            &[("conditions", "repeated")],
+        ),
+        (
+            ClaimedProvenance {
+                legal_basis: Some("soft_opt_in_DE_7_3"),
+                conditions: Some("all"),
+                ..good
+            },
+            &[("conditions", "unknown")],
         ),
         (
             ClaimedProvenance {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::controller::{Appointment, Contact, StaffRole};
+use super::sub_processor::{SubProcessor, SubProcessorNotice};
 use crate::key::{AccountScope, Key};
 use crate::record::Stored;
 
@@ -26,22 +27,9 @@ pub struct Operator {
     /// Sub-processors beside the cloud provider that the template names (L-21).
     #[serde(default)]
     pub sub_processors: Vec<SubProcessor>,
-}
-
-/// Somebody who processes on behalf of the processor (Art. 28(2) and (4)).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubProcessor {
-    /// Who.
-    pub name: String,
-    /// Where.
+    /// What was told of them, newest first.
     #[serde(default)]
-    pub address: String,
-    /// What for.
-    #[serde(default)]
-    pub purpose: String,
-    /// The third country and the safeguard, if data leave the EEA (Art. 44 ff.).
-    #[serde(default)]
-    pub transfer: Option<String>,
+    pub sub_processor_notices: Vec<SubProcessorNotice>,
 }
 
 impl Operator {

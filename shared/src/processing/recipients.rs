@@ -1,7 +1,7 @@
 //! Who gets the data and where they go: recipients, sub-processors, third countries.
 
 use super::document::{By, Writer};
-use super::{Basis, measures};
+use super::{Basis, SubProcessorChange, measures};
 
 pub(super) fn recipients(w: &mut Writer, basis: &Basis<'_>) {
     w.section("recipients", ("Empfänger", "Recipients"));
@@ -88,6 +88,7 @@ pub(super) fn sub_processors(w: &mut Writer, basis: &Basis<'_>) {
         &[("Dienst", "Service"), ("Wofür", "What for")],
         services,
     );
+    let today = basis.day(basis.made_at);
     let others = basis
         .operator
         .sub_processors
@@ -98,13 +99,53 @@ pub(super) fn sub_processors(w: &mut Writer, basis: &Basis<'_>) {
             } else {
                 format!("{}, {}", one.name, one.address.replace('\n', ", "))
             };
-            named(&who, &one.purpose)
+            let who = named(&who, &one.purpose);
+            match one.from.filter(|from| *from > today) {
+                Some(from) => format!("{who} ({} {from})", w.say(("ab", "from"))),
+                None => who,
+            }
         })
         .collect();
     w.list(
         ("Weitere Unterauftragsverarbeiter", "Further sub-processors"),
         others,
     );
+    notices(w, basis);
+}
+
+/// What was announced of them (Art. 28(2)).
+fn notices(w: &mut Writer, basis: &Basis<'_>) {
+    let told = basis.operator.sub_processor_notices.iter();
+    let rows: Vec<Vec<String>> = told
+        .map(|notice| {
+            let change = match notice.change {
+                SubProcessorChange::Added => ("kommt hinzu", "is added"),
+                SubProcessorChange::Changed => ("geänderte Angaben", "changed particulars"),
+                SubProcessorChange::Removed => ("entfällt", "is removed"),
+            };
+            vec![
+                basis.day(notice.at).to_string(),
+                notice.name.clone(),
+                w.say(change),
+                notice.from.to_string(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        w.table(
+            (
+                "Bekanntgegebene Änderungen (Art. 28 Abs. 2 DSGVO)",
+                "Announced changes (Art. 28(2) GDPR)",
+            ),
+            &[
+                ("Bekanntgegeben am", "Announced on"),
+                ("Wer", "Who"),
+                ("Was", "What"),
+                ("Ab", "From"),
+            ],
+            rows,
+        );
+    }
 }
 
 /// The contracting party for customers in Europe.

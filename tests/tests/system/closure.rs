@@ -180,6 +180,15 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
     let again = api.post(&format!("{BASE}/close"), &json!({})).await;
     assert_eq!(again.expect(202).json(), closed, "the first time counts");
     assert!(closed["closed_at"].is_string() && closed["deletion_due_at"].is_string());
+    // Its owner takes along what there is: one last archive, made at once (L-21).
+    world.drain().await;
+    let export = closed["export"]["backup"].as_str().expect("an archive");
+    let last = api.get(&format!("{BASE}/backups/{export}")).await;
+    let last = last.expect(200).json();
+    assert_eq!(last["manifest"]["sets"]["subscribers"]["count"], 2);
+    let name = "manifest.json";
+    let object = format!("{BASE}/backups/{export}/objects/{name}");
+    assert!(api.get(&object).await.expect(200).json()["url"].is_string());
     let form = format!("/signup/{SHOP}/double");
     assert_eq!(world.get(&form).send().await.status, 404);
     let late = world

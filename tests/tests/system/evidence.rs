@@ -39,6 +39,21 @@ impl Verifier {
         let words = String::from_utf8(answer.stdout).expect("it can be done");
         (answer.status.code(), words)
     }
+
+    /// What it says of the whole account `demo`.
+    async fn check_account(&self, world: &World) -> (Option<i32>, String) {
+        let mut command = Command::new("python3");
+        command
+            .args(["-I", "-S"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/verify.py"))
+            .args(["--account", "demo", "--api", world.endpoint("api")])
+            .env("RUNDBRIEF_KEY", world.endpoint("demo_key"));
+        // The platform goes on beside it.
+        let answer = tokio::task::spawn_blocking(move || command.output()).await;
+        let answer = answer.expect("it can be done").expect("it can be done");
+        let words = String::from_utf8(answer.stdout).expect("it can be done");
+        (answer.status.code(), words)
+    }
 }
 
 async fn certificate(world: &World, id: &str) -> Value {
@@ -112,6 +127,14 @@ async fn a_certificate_holds_once_the_hour_is_sealed_and_no_changed_byte_of_it_d
     let (status, words) = verifier.check(&certificate(&world, &other).await.to_string(), &keys);
     assert_eq!(status, Some(0), "{words}");
 
+    // Without the words that were shown it proves less than it says.
+    for number in 0..documents.len() {
+        let mut less = sealed.clone();
+        less["documents"].as_array_mut().unwrap().remove(number);
+        let (status, words) = verifier.check(&less.to_string(), &keys);
+        assert_eq!(status, Some(1), "{words}");
+    }
+
     // Each changed byte is found, wherever it is, and said where.
     for at in (0..text.len()).step_by(text.len() / 60) {
         let mut changed = text.clone().into_bytes();
@@ -167,6 +190,62 @@ async fn a_record_that_was_altered_in_the_table_is_named() {
         assert_eq!(status, Some(1));
         assert!(words.contains(&id), "{words}");
         assert!(words.contains("signed_up"), "{words}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_whole_account_is_verified_and_what_was_altered_is_named() {
+    let world = World::start().await;
+    let (anna, id) = confirmed(&world, "anna").await;
+    confirmed(&world, "berta").await;
+    let subscriber = world.subscriber(&anna.email).await.unwrap();
+    let path = format!(
+        "/accounts/demo/subscribers/{}/unsubscribe",
+        subscriber["id"].as_str().unwrap()
+    );
+    world.api().post(&path, &json!({})).await.expect(200);
+    let Some(verifier) = Verifier::new(&world) else {
+        return world.finish().await;
+    };
+    let (status, words) = verifier.check_account(&world).await;
+    assert_eq!(status, Some(0), "{words}");
+    assert!(words.ends_with("0 altered, 3 not sealed yet\n"), "{words}");
+    world.run("retention").await;
+    let (status, words) = verifier.check_account(&world).await;
+    assert_eq!(status, Some(0), "{words}");
+    let counted = "2 sign-ups, 1 unsubscriptions and 1 seals checked: 0 altered, 0 not sealed yet";
+    assert_eq!(words.trim(), counted);
+
+    // Leaving that is said to have been the person's own doing, and was not.
+    world.tamper("unsubscription", "via", "one_click").await;
+    let (status, words) = verifier.check_account(&world).await;
+    let left = world.api().all("/accounts/demo/unsubscriptions").await;
+    assert_eq!(status, Some(1), "{words}");
+    let named = format!("ALTERED unsubscription {}", left[0]["id"].as_str().unwrap());
+    assert!(words.contains(&named), "{words}");
+    world.tamper("unsubscription", "via", "controller").await;
+    world
+        .tamper("sign_up", "consent_wording", "Ja zu allem")
+        .await;
+    let (status, words) = verifier.check_account(&world).await;
+    assert_eq!(status, Some(1), "{words}");
+    assert!(words.contains(&format!("ALTERED sign-up {id}")), "{words}");
+    assert!(!words.contains("unsubscription "), "{words}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_consented_to_is_e_mail_and_no_other_channel() {
+    let world = World::start().await;
+    let (_, id) = confirmed(&world, "anna").await;
+    let evidence = world.api().all("/accounts/demo/signups").await;
+    assert_eq!(evidence[0]["channel"], "email");
+    let stated = &certificate(&world, &id).await["entries"][0]["statement"];
+    assert_eq!(stated["channel"], "email");
+    for other in ["phone", "sms", "post", ""] {
+        let read = serde_json::from_value::<rundbrief::sign_up::Channel>(json!(other));
+        assert!(read.is_err(), "{other}");
     }
     world.finish().await;
 }

@@ -311,7 +311,48 @@ async fn what_controller_and_operator_state_stands_in_the_record() {
     let text = record(&api, &path, "?format=md&role=processor")
         .await
         .text();
-    assert!(text.contains("Wartung KG, Weg 2, Linz: Bereitschaft"));
+    assert!(text.contains("Wartung KG, Weg 2, Linz: Bereitschaft (ab "));
+    assert!(text.contains("kommt hinzu"));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn controllers_are_told_of_a_new_sub_processor_in_time_to_object() {
+    let world = World::start().await;
+    let platform = world.platform_api();
+    let told = async || {
+        let path = format!("{DEMO}/sub-processors");
+        world.api().get(&path).await.expect(200).json()
+    };
+    assert_eq!(told().await["notices"], json!([]));
+    let mut operator = platform.get("/operator").await.expect(200).json();
+    let tomorrow = world.now().await + jiff::SignedDuration::from_hours(24);
+    let tomorrow = tomorrow.strftime("%Y-%m-%d").to_string();
+    operator["sub_processors"] = json!([{"name": "Wartung KG", "from": tomorrow}]);
+    let refused = platform.put("/operator", &operator).await;
+    let refused = refused.expect_problem(422, "invalid").json();
+    assert_eq!(
+        refused["errors"],
+        json!([{"field": "sub_processors.0.from", "code": "too_soon"}])
+    );
+    operator["sub_processors"][0]["from"] = Value::Null;
+    platform.put("/operator", &operator).await.expect(200);
+    let from = world.now().await + jiff::SignedDuration::from_hours(30 * 24);
+    let from = from.strftime("%Y-%m-%d").to_string();
+    let announced = told().await;
+    assert_eq!(announced["items"][0]["from"], from);
+    assert_eq!(announced["notices"][0]["change"], "added");
+    assert_eq!(announced["notices"][0]["from"], from);
+
+    operator["sub_processors"] = json!([{"name": "Wartung KG", "transfer": "USA: SCC"}]);
+    let refused = platform.put("/operator", &operator).await;
+    let refused = refused.expect_problem(422, "invalid").json();
+    assert_eq!(refused["errors"][0]["code"], "new_transfer");
+    operator["sub_processors"] = json!([]);
+    platform.put("/operator", &operator).await.expect(200);
+    let notices = told().await["notices"].take();
+    assert_eq!(notices[0]["change"], "removed");
+    assert_eq!(notices.as_array().map(Vec::len), Some(2));
     world.finish().await;
 }
 

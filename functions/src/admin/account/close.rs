@@ -1,17 +1,21 @@
 //! `POST accounts/{a}/close`: from the answer on nobody is served; a month later all of it is gone.
 //!
-//! Deletes nothing itself: that is `retention`'s part. Doing it again changes nothing.
+//! Deletes nothing itself: that is `retention`'s part. Doing it again changes nothing. What the
+//! owner is to take along is made at once: a last archive.
 
 use lambda_http::http::StatusCode;
 use rundbrief::account::{Account, Scope};
 use rundbrief::campaign::Campaign;
+use rundbrief::id::BackupId;
 use rundbrief::record::Expect;
+use serde_json::json;
 
 use super::super::access::{Access, Desk, Sent};
 use super::super::answer::{Answer, Refused, etag, if_match, json as answer, lost_race};
 use super::super::body::MAX_BODY_OCTETS;
 use super::super::resource::ATTEMPTS;
 use super::show;
+use crate::backup;
 use crate::campaign::{self, ChangeError};
 use crate::problem::Problem;
 use crate::store::WriteError;
@@ -22,7 +26,20 @@ pub(super) async fn close(access: Access, sent: Sent) -> Answer {
     let account = closed(&desk).await?;
     // After the account, so that none is planned behind; again when the first time was cut short.
     cancel_all(&desk).await?;
-    Ok(answer(StatusCode::ACCEPTED, &show(&account)))
+    let export = last_archive(&desk, &account).await?;
+    let mut shown = show(&account);
+    shown["export"] = json!({"backup": export});
+    Ok(answer(StatusCode::ACCEPTED, &shown))
+}
+
+/// Begins the account's last archive, for its owner to take along (L-21). It is named by the
+/// closing, so that closing again asks for the same one; its two weeks are over before the month
+/// is.
+async fn last_archive(desk: &Desk, account: &Account) -> Result<BackupId, Refused> {
+    let closed_at = account.closed_at.unwrap_or(desk.now);
+    let id = backup::name(closed_at, "-closing")?;
+    backup::begin(&desk.app, &desk.scope, &id, desk.now).await?;
+    Ok(id)
 }
 
 async fn closed(desk: &Desk) -> Result<Account, Refused> {

@@ -13,10 +13,9 @@ use tokio::time::Instant;
 
 use super::super::access::{Access, Desk, Sent};
 use super::super::answer::{Answer, Refused, found, gone, json as answer, lost_race};
-use super::super::body::{MAX_BODY_OCTETS, line};
+use super::super::body::{MAX_BODY_OCTETS, date, line};
 use super::super::erasure::show as show_erasure;
 use super::super::resource::ATTEMPTS;
-use super::relationship::date;
 use crate::erasure::AT_ONCE;
 use crate::problem::Problem;
 use crate::store::WriteError;

@@ -4,7 +4,6 @@
 //! Each says the same when it comes again: done, and how the person stands now.
 
 use axum::response::Response;
-use jiff::civil::Date;
 use lambda_http::http::StatusCode;
 use rundbrief::account::Scope;
 use rundbrief::consent::{self, Leaving};
@@ -16,7 +15,7 @@ use serde_json::Value;
 
 use super::super::access::{Access, Desk, Sent};
 use super::super::answer::{Answer, RESTRICTED, Refused, if_match, lost_race};
-use super::super::body::{self, Code, MAX_BODY_OCTETS, string};
+use super::super::body::{self, MAX_BODY_OCTETS, date};
 use super::super::idempotency::Keep;
 use super::super::resource::ATTEMPTS;
 use super::{PATH, etag, known, shown};
@@ -163,12 +162,4 @@ pub(super) async fn end(access: Access, sent: Sent) -> Answer {
         Some(person) => Ok(kept(&desk, key, shown(&person)?)),
         None => stands(&desk, key).await,
     }
-}
-
-pub(super) fn date(value: Value) -> Result<Date, Code> {
-    let text = string(value)?;
-    if text.len() != 10 {
-        return Err("invalid_date");
-    }
-    text.parse().map_err(|_| "invalid_date")
 }

@@ -126,6 +126,7 @@ impl Play<'_> {
                 legal_basis: LegalBasis::Consent,
                 consented_on: proven.then_some(day),
                 proof: proven.then(|| "Formular".to_owned()),
+                conditions: std::collections::BTreeSet::new(),
             },
             list: premises.lists[list].clone(),
             created_at: now,

@@ -71,8 +71,19 @@ async fn consent_without_proof_is_imported_and_mailed_only_once_the_proof_has_co
         assert!(report.lines().all(|line| line.ends_with(",proof_missing")));
         assert_eq!(report.lines().count(), 2);
     }
+    // A soft opt-in needs no proof of consent, but each of its conditions (L-03).
     let query = "list=news&source=Kasse&legal_basis=soft_opt_in_AT_174_4";
-    let (soft, _) = import(&world, query, format!("email\n{}\n", cleo.email)).await;
+    let file_of_cleo = format!("email\n{}\n", cleo.email);
+    let (soft, report) = import(&world, query, file_of_cleo.clone()).await;
+    assert_eq!(
+        (&soft["sendable"], &soft["warnings"]),
+        (&json!(false), &json!(["conditions_missing"]))
+    );
+    assert_eq!(report, "2,created,conditions_missing\r\n");
+    let conditions = "obtained_in_sale,own_similar_products,opt_out_at_collection,\
+                      opt_out_in_every_mail,not_refused";
+    let query = format!("{query}&conditions={conditions}");
+    let (soft, _) = import(&world, &query, file_of_cleo).await;
     assert_eq!(
         (&soft["sendable"], &soft["warnings"]),
         (&json!(true), &json!([]))
