@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 
 use super::*;
 use crate::account::Account;
@@ -13,7 +13,7 @@ use crate::entropy::SeededEntropy;
 use crate::id::{AccountId, EventId};
 use crate::page_language::Language;
 use crate::person::{
-    ImportedConsent, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind,
+    ImportedConsent, LegalBasis, ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind,
     UnsubscribedVia, Withdrawal,
 };
 use crate::record::{Step, Transaction};

@@ -11,7 +11,6 @@ use rundbrief::evidence::Entry;
 use rundbrief::id::{EventId, ListId, PersonKey};
 use rundbrief::person::{Person, UnsubscribedVia};
 use rundbrief::record::{Expect, Record, Transaction};
-use serde_json::Value;
 
 use super::super::access::{Access, Desk, Sent};
 use super::super::answer::{Answer, RESTRICTED, Refused, if_match, lost_race};
