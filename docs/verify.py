@@ -2,20 +2,26 @@
 """Checks Rundbrief's consent certificates, offline and with nothing but Python 3.8's own library.
 
     verify.py CERTIFICATE KEYS          a certificate against the platform's published keys
-    verify.py --account ACCOUNT --api URL --key KEY
+    verify.py --account ACCOUNT --api URL [--key KEY] [--keys FILE] [--head SHA256]
                                         all of an account's sign-ups and unsubscriptions, over
-                                        the management API; KEY may come as RUNDBRIEF_KEY instead
+                                        the management API; without --key, RUNDBRIEF_KEY is it
 
 CERTIFICATE is what GET /api/v1/accounts/{account}/signups/{id}/certificate answers, KEYS what
-GET /.well-known/rundbrief-evidence.json does. Exit status: 0 everything holds, 1 something does
-not (and is named), 2 it cannot be checked, 3 it holds as far as it is sealed yet.
+GET /.well-known/rundbrief-evidence.json does. Whoever does not want to trust the platform keeps
+KEYS and the head that a check prints, and gives them to the next one: with --keys only those keys
+count, with --head that seal must still be in the chain. Exit status: 0 everything holds, 1
+something does not (and is named), 2 it cannot be checked, 3 it holds as far as it is sealed yet.
 
 What is checked: each statement's canonical JSON (RFC 8785) with its salt gives the leaf's digest;
 the leaf's path leads to the sealed root (Merkle tree, RFC 9162 section 2.1); the seal is signed
-(Ed25519, RFC 8032) by a published key; each document has the digest that a statement names.
+(Ed25519, RFC 8032) by a published key; a leaf is of the time that its statement names, and not
+younger than its seal; each document that a statement names is there and has its digest. Of an
+account also: the seals are a chain, each record's seal is in it, what is older than the last seal
+is sealed, and what the API shows of a record is what was stated.
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -94,6 +100,16 @@ def ulid_bytes(text, where):
     for character in text:
         number = number * 32 + CROCKFORD.index(character)
     return number.to_bytes(16, "big")
+
+
+def milliseconds(text, where):
+    """An instant as milliseconds of the epoch."""
+    try:
+        at = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except (TypeError, ValueError):
+        raise Bad(f"{where}: not an instant") from None
+    at = at.replace(tzinfo=datetime.timezone.utc)
+    return round(at.timestamp() * 1000)
 
 
 def whole(value, where):
@@ -233,18 +249,30 @@ def check_seal(seal, keys, where):
     return sealed
 
 
+# When what each kind of statement says happened.
+TIMES = {"signed_up": "signed_up_at", "confirmed": "confirmed_at", "mailed": "mailed_at",
+         "left": "at"}
+# A leaf is made with what it states; clocks of machines differ by less.
+TOLERANCE = 10 * 60 * 1000
+
+
 def check_entry(entry, number, keys):
-    """Checks one statement; returns it, and its seal's time or None."""
+    """Checks one statement; returns it, its name, its leaf's time and what sealed it or None."""
     names = ["statement", "salt", "leaf", "inclusion", "seal"]
     statement, salt, leaf, inclusion, seal = members(entry, names, f"entry {number}")
     if not isinstance(statement, dict):
         raise Bad(f"entry {number}: its statement is no object")
     where = f"entry {number} ({statement.get('kind')} {statement.get('id')})"
     salt, leaf_bytes = hex_bytes(salt, f"{where}, salt"), ulid_bytes(leaf, f"{where}, leaf")
+    if statement.get("kind") not in TIMES:
+        raise Bad(f"{where}: nothing of this kind is stated")
+    made_at = int.from_bytes(leaf_bytes[:6], "big")
+    if abs(milliseconds(statement.get(TIMES[statement["kind"]]), where) - made_at) > TOLERANCE:
+        raise Bad(f"{where}: its leaf is of another time than what it states")
     if seal is None or inclusion is None:
         if seal is not None or inclusion is not None:
             raise Bad(f"{where}: has a seal or a path, and not both")
-        return statement, where, None
+        return statement, where, made_at, None
     sealed = check_seal(seal, keys, where)
     index, path = members(inclusion, ["index", "path"], f"{where}, inclusion")
     path = [hex_bytes(node, f"{where}, path") for node in path]
@@ -256,32 +284,37 @@ def check_entry(entry, number, keys):
         raise Bad(f"{where}: the record is not the one that was sealed")
     if sealed["account"] != statement.get("account"):
         raise Bad(f"{where}: sealed for another account")
-    return statement, where, sealed["sealed_at"]
+    if milliseconds(sealed["sealed_at"], where) + TOLERANCE < made_at:
+        raise Bad(f"{where}: sealed before it happened")
+    return statement, where, made_at, sealed
 
 
 def check(certificate, keys):
-    """Checks a certificate; returns a line for each statement, and whether all are sealed."""
-    entries, documents, form = [
-        dict(zip(["entries", "documents", "format"],
-                 members(certificate, ["entries", "documents", "format"], "the certificate")))[name]
-        for name in ("entries", "documents", "format")]
+    """Checks a certificate; returns a line for each statement and document, the entries as
+    (statement, name, leaf's time, seal or None), and whether all are sealed."""
+    names = ["documents", "entries", "format"]
+    documents, entries, form = members(certificate, names, "the certificate")
     if form != FORMAT:
         raise Bad(f"the format is not {FORMAT}")
     if not isinstance(entries, list) or not entries or not isinstance(documents, list):
         raise Bad("nothing is stated")
-    lines, named, about, all_sealed = [], set(), set(), True
+    lines, named, checked = [], set(), []
     for number, entry in enumerate(entries):
-        statement, where, sealed_at = check_entry(entry, number, keys)
-        about.add((statement.get("account"), statement.get("id")))
+        statement, where, made_at, sealed = check_entry(entry, number, keys)
+        checked.append((statement, where, made_at, sealed))
         named.update(value for value in (statement.get("form_version"), statement.get("document"),
                                          statement.get("notice_version")) if value)
-        all_sealed = all_sealed and sealed_at is not None
-        lines.append(f"{where}: " + (f"sealed {sealed_at}" if sealed_at else "NOT SEALED YET"))
-    if len(about) != 1:
+        lines.append(f"{where}: " + (f"sealed {sealed['sealed_at']} with key {sealed['key']}"
+                                     if sealed else "NOT SEALED YET"))
+    if len({(one[0].get("account"), one[0].get("id")) for one in checked}) != 1:
         raise Bad("the statements are about different sign-ups")
+    kinds = [one[0]["kind"] for one in checked]
+    if kinds[0] not in ("signed_up", "left") or any(
+            kinds.count(kind) > 1 for kind in ("signed_up", "confirmed", "left")):
+        raise Bad("it does not begin with one sign-up or one unsubscription, or repeats itself")
     for number, document in enumerate(documents):
         sha256, text = members(document, ["sha256", "text"], f"document {number}")
-        if hashlib.sha256(text.encode()).hexdigest() != sha256:
+        if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != sha256:
             raise Bad(f"document {sha256}: its words are not the ones it is named after")
         if sha256 not in named:
             raise Bad(f"document {sha256}: no statement names it, or it is there twice")
@@ -289,73 +322,140 @@ def check(certificate, keys):
         lines.append(f"document {sha256}: intact")
     if named:
         raise Bad(f"document {min(named)}: a statement names it, and it is not there")
-    return lines, all_sealed
+    return lines, checked, all(sealed for _, _, _, sealed in checked)
 
 
 # A whole account.
 
 
-def account_report(account, api, key):
-    """Checks all records and the chain of seals; prints what does not hold."""
+# What a statement and the API have no common word for.
+OF_STATEMENTS = {"v", "kind", "account", "id"}
 
-    def get(path):
-        request = urllib.request.Request(api.rstrip("/") + path,
-                                         headers={"Authorization": f"Bearer {key}"})
+
+def compare(shown, checked, where):
+    """What the API shows of a record is what was stated of it."""
+    stated = {}
+    for statement, _, _, _ in checked:
+        if statement["kind"] == "mailed":
+            continue
+        stated.update((name, value) for name, value in statement.items()
+                      if name not in OF_STATEMENTS)
+    for name, value in stated.items():
+        if name in shown and canonical(shown[name]) != canonical(value):
+            raise Bad(f"{where}: its {name} is not what was stated")
+    confirmed = any(statement["kind"] == "confirmed" for statement, _, _, _ in checked)
+    if not confirmed and (shown.get("confirmed_at") or shown.get("confirm_ip")
+                          or shown.get("state") == "confirmed"
+                          or (shown.get("mode") == "double" and shown.get("subscriber"))):
+        raise Bad(f"{where}: its confirmation was never stated")
+    if shown.get("state") == "active" and stated.get("mode") == "double":
+        raise Bad(f"{where}: a double opt-in that nobody confirmed is called active")
+
+
+class Api:
+    """The management API, page by page."""
+
+    def __init__(self, base, key):
+        self.base, self.key = base.rstrip("/"), key
+
+    def get(self, path):
+        request = urllib.request.Request(self.base + path,
+                                         headers={"Authorization": f"Bearer {self.key}"})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                raise Gone() from None
+                raise Gone(f"{path}: {error}") from None
             raise CannotCheck(f"{path}: {error}") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise CannotCheck(f"{path}: {error}") from None
 
-    def pages(path):
+    def pages(self, path):
         cursor = ""
         while cursor is not None:
-            page = parse(get(f"{path}?limit=100{cursor}"), path)
-            yield from page["items"]
-            cursor = page["next"] and "&cursor=" + urllib.parse.quote(page["next"])
+            page = parse(self.get(f"{path}?limit=100{cursor}"), path)
+            try:
+                yield from page["items"]
+                cursor = page["next"] and "&cursor=" + urllib.parse.quote(page["next"])
+            except (KeyError, TypeError):
+                raise CannotCheck(f"{path}: not a page of a list") from None
 
-    keys = read_keys(parse(get("/.well-known/rundbrief-evidence.json"), "the keys"))
-    base = f"/api/v1/accounts/{urllib.parse.quote(account)}"
-    bad, unsealed, seals, previous = 0, 0, 0, None
-    checked = {"signups": 0, "unsubscriptions": 0}
-    for number, seal in enumerate(pages(f"{base}/seals"), 1):
-        seals += 1
+
+def check_chain(seals, keys, head):
+    """Checks the chain of seals; returns them by number with their digests, and what is bad."""
+    chain, bad, previous = {}, [], None
+    for number, seal in enumerate(seals, 1):
         try:
             sealed = check_seal(seal, keys, f"seal {number}")
             if sealed["number"] != number or sealed["previous"] != previous:
                 raise Bad(f"seal {number}: the chain is broken before it")
             previous = hashlib.sha256(canonical(sealed)).hexdigest()
+            chain[number] = (previous, milliseconds(sealed["sealed_at"], f"seal {number}"))
         except Bad as error:
-            bad += 1
+            bad.append(str(error))
             previous = None
-            print(f"ALTERED {error}")
+    if head and head not in (digest for digest, _ in chain.values()):
+        bad.append(f"the seal {head} was there once, and is not in the chain")
+    return chain, bad
+
+
+def account_report(account, api, pinned, head):
+    """Checks all records and the chain of seals; prints what does not hold."""
+    keys = pinned or read_keys(parse(api.get("/.well-known/rundbrief-evidence.json"), "the keys"))
+    base = f"/api/v1/accounts/{urllib.parse.quote(account)}"
+    chain, bad = check_chain(api.pages(f"{base}/seals"), keys, head)
+    length, newest = max(chain, default=0), max((at for _, at in chain.values()), default=0)
+    unsealed, checked = 0, {"signups": 0, "unsubscriptions": 0}
     for kind, name in (("signups", "sign-up"), ("unsubscriptions", "unsubscription")):
-        for record in pages(f"{base}/{kind}"):
+        for record in api.pages(f"{base}/{kind}"):
             if record.get("anonymised_at"):
                 continue  # Nobody's any more: its leaf says nothing, as is meant.
-            ident = record["id"]
+            where = f"{name} {record['id']}"
+            path = f"{base}/{kind}/{urllib.parse.quote(record['id'])}"
             try:
-                answer = get(f"{base}/{kind}/{urllib.parse.quote(ident)}/certificate")
+                answer = api.get(f"{path}/certificate")
             except Gone:
-                continue  # Deleted while this ran.
+                again = (one for one in api.pages(f"{base}/{kind}") if one["id"] == record["id"])
+                if next(again, None):  # Not deleted while this ran.
+                    bad.append(f"{where}: there is no certificate of it")
+                continue
             checked[kind] += 1
             try:
-                _, all_sealed = check(parse(answer, ident), keys)
+                _, entries, all_sealed = check(parse(answer, where), keys)
+                for _, entry, made_at, sealed in entries:
+                    if sealed is None:
+                        if made_at + TOLERANCE < newest:
+                            raise Bad(f"{entry}: was never sealed, and later ones were")
+                    elif sealed["number"] > length:
+                        all_sealed = False  # Sealed while this ran: the next check sees it.
+                    elif (hashlib.sha256(canonical(sealed)).hexdigest()
+                          != chain.get(sealed["number"], (None,))[0]):
+                        raise Bad(f"{entry}: its seal is not in the account's chain")
+                compare(record, entries, where)
                 unsealed += not all_sealed
             except Bad as error:
-                bad += 1
-                print(f"ALTERED {name} {ident}: {error}")
+                text = str(error)
+                bad.append(text if text.startswith(where) else f"{where}: {text}")
+    for line in bad:
+        print(f"ALTERED {line}")
+    if chain:
+        print(f"keys {', '.join(sorted(keys))}; head {chain[max(chain)][0]}")
     print(f"{checked['signups']} sign-ups, {checked['unsubscriptions']} unsubscriptions and "
-          f"{seals} seals checked: {bad} altered, {unsealed} not sealed yet")
-    return 1 if bad else 0
+          f"{len(chain)} seals checked: {len(bad)} altered, {unsealed} not sealed yet")
+    return 1 if bad else 3 if unsealed else 0
+
+
+def read(name):
+    try:
+        with open(name, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotCheck(f"cannot read: {error}") from None
 
 
 def main(arguments):
-    options = {"--account": None, "--api": None, "--key": None}
+    options = dict.fromkeys(["--account", "--api", "--key", "--keys", "--head"])
     files = []
     rest = iter(arguments)
     for argument in rest:
@@ -363,34 +463,23 @@ def main(arguments):
             options[argument] = next(rest, None)
         else:
             files.append(argument)
-    if options["--account"]:
-        options["--key"] = options["--key"] or os.environ.get("RUNDBRIEF_KEY")
-    if all(options.values()) and not files:
-        try:
-            return account_report(options["--account"], options["--api"], options["--key"])
-        except Bad as error:
-            print(f"DOES NOT HOLD: {error}")
-            return 1
-        except CannotCheck as error:
-            print(f"cannot check: {error}", file=sys.stderr)
+    key = options["--key"] or os.environ.get("RUNDBRIEF_KEY")
+    try:
+        if options["--account"] and options["--api"] and key and not files:
+            pinned = options["--keys"] and read_keys(parse(read(options["--keys"]), "the keys"))
+            api = Api(options["--api"], key)
+            return account_report(options["--account"], api, pinned, options["--head"])
+        if any(options.values()) or len(files) != 2:
+            print(__doc__, file=sys.stderr)
             return 2
-    if any(options.values()) or len(files) != 2:
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        texts = []
-        for name in files:
-            with open(name, encoding="utf-8") as file:
-                texts.append(file.read())
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"cannot read: {error}", file=sys.stderr)
-        return 2
-    try:
-        keys = read_keys(parse(texts[1], "the keys"))
-        lines, all_sealed = check(parse(texts[0], "the certificate"), keys)
+        keys = read_keys(parse(read(files[1]), "the keys"))
+        lines, _, all_sealed = check(parse(read(files[0]), "the certificate"), keys)
     except Bad as error:
         print(f"DOES NOT HOLD: {error}")
         return 1
+    except CannotCheck as error:
+        print(f"cannot check: {error}", file=sys.stderr)
+        return 2
     print("\n".join(lines))
     print("HOLDS" if all_sealed else "HOLDS AS FAR AS SEALED: ask again after the next hour")
     return 0 if all_sealed else 3

@@ -251,3 +251,23 @@ pub(super) async fn lambda_response(response: Response) -> lambda_http::Response
         .unwrap_or_default();
     lambda_http::Response::from_parts(parts, Body::Text(text))
 }
+
+/// A text to read, to print or to keep, which may name people: nobody stores it on the way, and a
+/// page of it loads and sends nothing.
+pub(super) fn written(content_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(axum::body::Body::from(text));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

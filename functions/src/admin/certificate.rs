@@ -2,26 +2,25 @@
 //!
 //! As JSON for `docs/verify.py`, or as a page to print. Reads only; sealing is `retention`'s part.
 
-use askama::Template;
+mod printed;
+
 use axum::Router;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use lambda_http::http::{Uri, header};
+use jiff::SignedDuration;
+use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::evidence::certificate::{
     Certificate, CertifiedDocument, CertifiedEntry, CertifiedSeal, FORMAT,
 };
 use rundbrief::evidence::document::Document;
-use rundbrief::evidence::seal::{LeafPage, Seal, inclusion};
+use rundbrief::evidence::seal::{Inclusion, LeafPage, Seal, inclusion};
 use rundbrief::evidence::{Digest, Entry, Statement};
 use rundbrief::id::RecordId;
 use rundbrief::key::Table;
 use rundbrief::page_language::Language;
 use rundbrief::person::Unsubscription;
-use rundbrief::setup::Mode;
 use rundbrief::sign_up::SignUp;
-use rundbrief::time::ShownInstant;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access::{Access, Desk};
 use super::answer::{Answer, Refused, found};
@@ -31,9 +30,11 @@ use crate::app::Trouble;
 use crate::problem::Problem;
 use crate::store::Range;
 
-/// Seals that may hold a leaf: the one after it was made, or a later one where it was written
-/// late.
-const SEALS: usize = 4;
+/// Seals read at a time: the one after a leaf was made holds it, or a later one where there were
+/// more than one seal takes.
+const SEALS: i32 = 4;
+/// How much younger than its seal a leaf may be, where two clocks differ or a run took long.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) fn routes() -> Router {
     Router::new()
@@ -64,7 +65,7 @@ async fn certificate(access: Access, uri: Uri) -> Answer {
     };
     let certificate = certify(&desk, &sign_up).await?;
     if as_page {
-        return page(&desk, &sign_up, &certificate, language);
+        return printed::page(&desk, &sign_up, &certificate, language);
     }
     shown(&certificate)
 }
@@ -135,30 +136,37 @@ async fn certify(desk: &Desk, sign_up: &SignUp) -> Result<Certificate, Trouble> 
 }
 
 /// Where a leaf stands; nothing until its hour is sealed.
-async fn proof(
-    desk: &Desk,
-    entry: Entry,
-) -> Result<Option<(rundbrief::evidence::seal::Inclusion, CertifiedSeal)>, Trouble> {
-    let range = Range {
+async fn proof(desk: &Desk, entry: Entry) -> Result<Option<(Inclusion, CertifiedSeal)>, Trouble> {
+    let mut range = Range {
         table: Table::Main,
         pk: desk.scope.evidence_partition(),
         prefix: Seal::PREFIX.to_owned(),
         // Seals sort by time: those before the leaf cannot hold it.
-        after: Some(Seal::place_text(entry.leaf.made_at())),
-        limit: i32::try_from(SEALS).unwrap_or(i32::MAX),
+        after: Some(Seal::place_text(entry.leaf.made_at() - CLOCKS_DIFFER)),
+        limit: SEALS,
     };
-    for seal in desk.app.store.page::<Seal>(&range, desk.now).await?.items {
-        for (number, root) in seal.pages.iter().enumerate() {
-            let place = LeafPage::place(&desk.scope, *root);
-            let page: LeafPage = desk
-                .app
-                .store
-                .get(&place, desk.now)
-                .await?
-                .ok_or(Trouble::Damaged)?;
-            if let Some(inclusion) = inclusion(&seal, number, &page, entry.leaf) {
+    loop {
+        let page = desk.app.store.page::<Seal>(&range, desk.now).await?;
+        for seal in page.items {
+            if let Some(inclusion) = in_seal(desk, &seal, entry).await? {
                 return Ok(Some((inclusion, certified(seal))));
             }
+        }
+        match page.next {
+            Some(next) => range.after = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Where a leaf stands in a seal.
+async fn in_seal(desk: &Desk, seal: &Seal, entry: Entry) -> Result<Option<Inclusion>, Trouble> {
+    for (number, root) in seal.pages.iter().enumerate() {
+        let place = LeafPage::place(&desk.scope, *root);
+        let page: Option<LeafPage> = desk.app.store.get(&place, desk.now).await?;
+        let page = page.ok_or(Trouble::Damaged)?;
+        if let Some(inclusion) = inclusion(seal, number, &page, entry.leaf) {
+            return Ok(Some(inclusion));
         }
     }
     Ok(None)
@@ -180,229 +188,4 @@ async fn seals(access: Access, uri: Uri) -> Answer {
         json!(certified(seal.clone()))
     })
     .await
-}
-
-#[derive(Template)]
-#[template(path = "certificate.html")]
-struct Printed<'a> {
-    language: Language,
-    words: &'static Words,
-    controller: &'a str,
-    imprint: &'a str,
-    rows: Vec<(&'static str, String)>,
-    /// That the mode does not suit as proof, where it does not (O-05).
-    weak: Option<&'static str>,
-    fields: Vec<(String, String)>,
-    wording: &'a str,
-    statements: Vec<(String, String)>,
-    documents: Vec<(String, &'a str)>,
-}
-
-/// The page's fixed words.
-struct Words {
-    title: &'static str,
-    intro: &'static str,
-    asked: &'static str,
-    wording: &'static str,
-    proof: &'static str,
-    documents: &'static str,
-    check: &'static str,
-    rows: [&'static str; 12],
-    modes: [&'static str; 3],
-    kinds: [(&'static str, &'static str); 3],
-    not_yet: &'static str,
-    not_sealed: &'static str,
-    sealed: &'static str,
-    weak: &'static str,
-}
-
-impl Words {
-    /// What a statement says happened.
-    fn kind<'a>(&self, kind: &'a str) -> &'a str {
-        let known = self.kinds.iter().find(|(name, _)| *name == kind);
-        known.map_or(kind, |(_, words)| words)
-    }
-
-    /// The mode by its name in the API, so that nobody takes "confirmed" for double (O-04).
-    fn mode(&self, mode: Mode) -> &'static str {
-        match mode {
-            Mode::Single => self.modes[0],
-            Mode::Confirmed => self.modes[1],
-            Mode::Double => self.modes[2],
-        }
-    }
-}
-
-const DE: Words = Words {
-    title: "Nachweis der Einwilligung",
-    intro: "Erzeugt aus dem versiegelten Nachweisregister des Verantwortlichen.",
-    asked: "Abgefragte Felder und Angaben",
-    wording: "Text der Einwilligung",
-    proof: "Siegel",
-    documents: "Was gezeigt und geschickt wurde",
-    check: "Die JSON-Fassung dieses Nachweises lässt sich ohne Rundbrief prüfen: mit docs/verify.py und den öffentlichen Schlüsseln unter /.well-known/rundbrief-evidence.json.",
-    rows: [
-        "E-Mail-Adresse",
-        "Anmeldeprozess",
-        "Verfahren",
-        "Adresse des Formulars",
-        "Vom Browser genannte Adresse",
-        "IP-Adresse beim Absenden",
-        "IP-Adresse beim Bestätigen",
-        "Zeitpunkt der Anmeldung (UTC)",
-        "Zeitpunkt der Bestätigung (UTC)",
-        "Angefragte Listen",
-        "Empfänger-ID",
-        "Fassung des Datenschutzhinweises",
-    ],
-    modes: [
-        "Single-Opt-in (single): sofort aktiv, ohne Bestätigung",
-        "Confirmed-Opt-in (confirmed): sofort aktiv, mit Informationsmail",
-        "Double-Opt-in (double): aktiv erst nach Bestätigung über das Postfach",
-    ],
-    kinds: [
-        ("signed_up", "Anmeldung"),
-        ("mailed", "Versand der E-Mail"),
-        ("confirmed", "Bestätigung"),
-    ],
-    not_yet: "–",
-    not_sealed: "noch nicht versiegelt (stündlich)",
-    sealed: "versiegelt am",
-    weak: "Dieses Verfahren eignet sich nicht als Nachweis: Dass die Person hinter dem Postfach zugestimmt hat, belegt nur ein bestätigtes Double-Opt-in.",
-};
-
-const EN: Words = Words {
-    title: "Consent certificate",
-    intro: "Made from the controller's sealed evidence ledger.",
-    asked: "Fields asked and answers given",
-    wording: "Wording of the consent",
-    proof: "Seals",
-    documents: "What was shown and sent",
-    check: "The JSON form of this certificate can be checked without Rundbrief: with docs/verify.py and the public keys at /.well-known/rundbrief-evidence.json.",
-    rows: [
-        "E-mail address",
-        "Sign-up setup",
-        "Opt-in mode",
-        "Address of the form",
-        "Address claimed by the browser",
-        "IP address of the form post",
-        "IP address of the confirmation",
-        "Time of the sign-up (UTC)",
-        "Time of the confirmation (UTC)",
-        "Lists asked for",
-        "Subscriber ID",
-        "Version of the privacy notice",
-    ],
-    modes: [
-        "Single opt-in (single): active at once, unconfirmed",
-        "Confirmed opt-in (confirmed): active at once, with an information mail",
-        "Double opt-in (double): active only once confirmed from the mailbox",
-    ],
-    kinds: [
-        ("signed_up", "Sign-up"),
-        ("mailed", "E-mail sent"),
-        ("confirmed", "Confirmation"),
-    ],
-    not_yet: "–",
-    not_sealed: "not sealed yet (hourly)",
-    sealed: "sealed on",
-    weak: "This mode is not suitable as proof: only a confirmed double opt-in shows that the person behind the mailbox agreed.",
-};
-
-fn page(desk: &Desk, sign_up: &SignUp, certificate: &Certificate, language: Language) -> Answer {
-    let words = match language {
-        Language::De => &DE,
-        Language::En => &EN,
-    };
-    let plain = |value: Value| match value {
-        Value::Null => words.not_yet.to_owned(),
-        Value::String(text) => text,
-        Value::Array(items) => items
-            .iter()
-            .map(|item| {
-                item.as_str()
-                    .map_or_else(|| item.to_string(), str::to_owned)
-            })
-            .collect::<Vec<_>>()
-            .join(", "),
-        other => other.to_string(),
-    };
-    let lists: Vec<&str> = sign_up
-        .lists
-        .iter()
-        .map(|list| list.name.as_str())
-        .collect();
-    let values = [
-        json!(sign_up.email),
-        json!(sign_up.setup),
-        json!(words.mode(sign_up.mode)),
-        json!(sign_up.form_url),
-        json!(sign_up.form_url_claimed),
-        json!(sign_up.form_ip),
-        json!(sign_up.confirm_ip),
-        json!(ShownInstant(sign_up.signed_up_at)),
-        json!(sign_up.confirmed_at.map(ShownInstant)),
-        json!(lists),
-        json!(sign_up.subscriber),
-        json!(sign_up.notice_version),
-    ];
-    let statements = certificate
-        .entries
-        .iter()
-        .map(|entry| {
-            let kind = entry.statement["kind"].as_str().unwrap_or_default();
-            let seal = entry.seal.as_ref().map_or_else(
-                || words.not_sealed.to_owned(),
-                |seal| {
-                    let sealed = &seal.sealed;
-                    let (at, number, root) = (sealed.sealed_at, sealed.number, sealed.root);
-                    format!(
-                        "{} {at}, Nr. {number}, {root}, Ed25519 {}",
-                        words.sealed, sealed.key
-                    )
-                },
-            );
-            (words.kind(kind).to_owned(), seal)
-        })
-        .collect();
-    let printed = Printed {
-        language,
-        words,
-        controller: &desk.account.name,
-        imprint: &desk.account.imprint,
-        rows: words.rows.into_iter().zip(values.map(plain)).collect(),
-        weak: (!sign_up.mode.suits_as_proof()).then_some(words.weak),
-        fields: sign_up
-            .fields
-            .iter()
-            .map(|field| {
-                let required = if field.required { " *" } else { "" };
-                (
-                    format!("{}{required}", field.label),
-                    plain(json!(field.value)),
-                )
-            })
-            .collect(),
-        wording: &sign_up.consent_wording,
-        statements,
-        documents: certificate
-            .documents
-            .iter()
-            .map(|document| (document.sha256.to_string(), document.text.as_str()))
-            .collect(),
-    };
-    let html = printed.render().map_err(|_| Trouble::Damaged)?;
-    let mut response: Response = html.into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ),
-    ] {
-        headers.insert(name, lambda_http::http::HeaderValue::from_static(value));
-    }
-    Ok(response)
 }

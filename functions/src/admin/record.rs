@@ -4,16 +4,15 @@
 
 use askama::Template;
 use axum::Router;
-use axum::response::Response;
 use axum::routing::get;
-use lambda_http::http::{HeaderValue, Uri, header};
+use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::page_language::Language;
 use rundbrief::processing::{Document, Role};
 use serde_json::json;
 
 use super::access::Access;
-use super::answer::{Answer, Refused, found};
+use super::answer::{Answer, Refused, found, written};
 use super::listing::Parameters;
 use crate::problem::Problem;
 use crate::record_of_processing::document;
@@ -116,31 +115,12 @@ pub(super) fn rendered(document: &Document, format: Format) -> Answer {
         Format::Html => {
             let page = RecordPage { document };
             let html = page.render().map_err(|_| Problem::INTERNAL)?;
-            text("text/html; charset=utf-8", html)
+            written("text/html; charset=utf-8", html)
         }
         // RFC 7763.
-        Format::Markdown => text("text/markdown; charset=utf-8", document.markdown()),
+        Format::Markdown => written("text/markdown; charset=utf-8", document.markdown()),
         Format::Json => found(&json!(document)),
     })
-}
-
-fn text(content_type: &'static str, text: String) -> Response {
-    let mut response = Response::new(axum::body::Body::from(text));
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, content_type),
-        // It names people of the controller.
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 /// The record as a page to read and to print.

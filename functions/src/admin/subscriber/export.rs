@@ -3,14 +3,13 @@
 //! As JSON, and as a page to read or a file to import elsewhere; what stands in them is
 //! `export::answer`'s part.
 
-use axum::response::Response;
-use lambda_http::http::{HeaderValue, Uri, header};
+use lambda_http::http::Uri;
 use rundbrief::account::Scope;
 use rundbrief::id::PersonKey;
 use rundbrief::page_language::Language;
 
 use super::super::access::Access;
-use super::super::answer::{Answer, Refused, found};
+use super::super::answer::{Answer, Refused, found, written};
 use super::super::listing::Parameters;
 use crate::export::answer;
 use crate::problem::Problem;
@@ -34,7 +33,7 @@ pub(super) async fn export(access: Access, uri: Uri) -> Answer {
     let access = answer::Access::of(&desk.app, whose, &person, language, desk.now);
     let access = Box::pin(access).await?.ok_or(Problem::NOT_FOUND)?;
     if as_page {
-        return Ok(text("text/html; charset=utf-8", access.html()?));
+        return Ok(written("text/html; charset=utf-8", access.html()?));
     }
     Ok(found(&access.json()))
 }
@@ -52,26 +51,7 @@ pub(super) async fn portable(access: Access, uri: Uri) -> Answer {
     let profile = person.profile.as_ref().ok_or(Problem::NOT_FOUND)?;
     if as_file {
         let csv = answer::portable_csv(profile)?;
-        return Ok(text("text/csv; charset=utf-8; header=present", csv));
+        return Ok(written("text/csv; charset=utf-8; header=present", csv));
     }
     Ok(found(&answer::portable_json(&person, profile)))
-}
-
-fn text(content_type: &'static str, text: String) -> Response {
-    let mut response = Response::new(axum::body::Body::from(text));
-    for (name, value) in [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
