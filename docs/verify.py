@@ -325,6 +325,19 @@ def check(certificate, keys):
     return lines, checked, all(sealed for _, _, _, sealed in checked)
 
 
+def verdict(checked):
+    """What the statements of a certificate say together."""
+    stated = {statement["kind"]: statement for statement, _, _, _ in checked}
+    if "left" in stated:
+        return f"unsubscribed at {stated['left']['at']}"
+    mode = stated["signed_up"].get("mode")
+    if mode != "double":
+        return f"{mode} opt-in: active without a confirmation, which proves no consent"
+    if "confirmed" not in stated:
+        return "double opt-in, NOT CONFIRMED: it proves no consent"
+    return f"double opt-in, confirmed at {stated['confirmed']['confirmed_at']}"
+
+
 # A whole account.
 
 
@@ -473,7 +486,7 @@ def main(arguments):
             print(__doc__, file=sys.stderr)
             return 2
         keys = read_keys(parse(read(files[1]), "the keys"))
-        lines, _, all_sealed = check(parse(read(files[0]), "the certificate"), keys)
+        lines, checked, all_sealed = check(parse(read(files[0]), "the certificate"), keys)
     except Bad as error:
         print(f"DOES NOT HOLD: {error}")
         return 1
@@ -481,7 +494,13 @@ def main(arguments):
         print(f"cannot check: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    print("HOLDS" if all_sealed else "HOLDS AS FAR AS SEALED: ask again after the next hour")
+    print(verdict(checked))
+    if all_sealed:
+        print("HOLDS")
+    elif any(sealed for _, _, _, sealed in checked):
+        print("HOLDS AS FAR AS SEALED: ask again after the next hour")
+    else:
+        print("NOTHING IS SEALED YET: ask again after the next hour")
     return 0 if all_sealed else 3
 
 

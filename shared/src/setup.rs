@@ -2,6 +2,8 @@
 //!
 //! Reading what a visitor sent against a setup is `form`'s part.
 
+mod declaration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -297,6 +299,8 @@ pub fn built_in_label(key: &str, language: Language) -> Option<&'static str> {
     })
 }
 
+pub use self::declaration::{Declaration, age_legend};
+
 /// A setup with everything that its form shows: what evidence is frozen from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormDefinition {
@@ -356,7 +360,7 @@ impl FormDefinition {
     pub fn shown(&self) -> String {
         let setup = &self.setup;
         crate::evidence::canonical(&json!({
-            "v": 3,
+            "v": 4,
             "mode": setup.mode,
             "language": setup.language,
             "controller": self.controller,
@@ -380,6 +384,10 @@ impl FormDefinition {
             "asks_tracking_consent": setup.asks_tracking_consent,
             "asks_profiling_consent": setup.asks_profiling_consent,
             "minimum_age": setup.minimum_age,
+            "declarations": self.declarations().iter().map(|declared| json!({
+                "name": declared.name,
+                "words": declared.words,
+            })).collect::<Vec<_>>(),
             "consent_wording": self.consent_wording(),
         }))
     }

@@ -7,7 +7,7 @@ use rundbrief::address::InvalidAddress;
 use rundbrief::form::{FieldProblem, FieldProblemCode, wire_name};
 use rundbrief::id::{EventId, FieldKey};
 use rundbrief::page_language::Language;
-use rundbrief::setup::{FieldType, FormDefinition, Mode, SetupField, built_in_label};
+use rundbrief::setup::{FieldType, FormDefinition, Mode, SetupField, age_legend, built_in_label};
 use rundbrief::token::Token;
 
 use super::{LoadedForm, load_form, privacy_notice};
@@ -170,7 +170,7 @@ pub(crate) fn unsent<'a>(form: &LoadedForm, problems: &[FieldProblem]) -> Form<'
 }
 
 fn tick_groups(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<TickGroup> {
-    let (setup, language) = (&definition.setup, definition.setup.language);
+    let language = definition.setup.language;
     let group = |name: &'static str, legend, ticks| TickGroup {
         name,
         legend,
@@ -200,41 +200,12 @@ fn tick_groups(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Ti
         let legend = language.pick("Interessen (freiwillig)", "Interests (optional)");
         groups.push(group("interest", legend, ticks.collect()));
     }
-    let consents = [
-        (
-            setup.asks_tracking_consent,
-            "tracking_consent",
-            language.pick("Auswertung", "Evaluation"),
-            language.pick(
-                "Ich bin einverstanden, dass ausgewertet wird, ob ich die E-Mails öffne und welche Links ich anklicke (freiwillig).",
-                "I agree that it is evaluated whether I open the e-mails and which links I follow (optional).",
-            ),
-        ),
-        (
-            setup.asks_profiling_consent,
-            "profiling_consent",
-            language.pick("Persönliche Inhalte", "Personal contents"),
-            language.pick(
-                "Ich bin einverstanden, dass Inhalte nach meinen Angaben und meinem Verhalten für mich ausgewählt werden (Profiling, freiwillig).",
-                "I agree that contents are chosen for me by my details and my behaviour (profiling, optional).",
-            ),
-        ),
-    ];
-    for (is_asked, name, legend, label) in consents {
-        if is_asked {
-            groups.push(group(name, legend, vec![tick("true", label)]));
-        }
-    }
-    if let Some(age) = setup.minimum_age {
-        let label = match language {
-            Language::De => format!("Ich bin mindestens {age} Jahre alt."),
-            Language::En => format!("I am {age} years old or older."),
-        };
+    for declared in definition.declarations() {
         let ticks = vec![Tick {
-            required: true,
-            ..tick("true", &label)
+            required: declared.required,
+            ..tick("true", &declared.words)
         }];
-        groups.push(group("age_confirmed", age_label(language), ticks));
+        groups.push(group(declared.name, declared.legend, ticks));
     }
     groups
 }
@@ -244,10 +215,6 @@ fn list_label(language: Language) -> &'static str {
         "Was möchten Sie erhalten?",
         "What would you like to receive?",
     )
-}
-
-fn age_label(language: Language) -> &'static str {
-    language.pick("Alter", "Age")
 }
 
 fn problem_with(problems: &[FieldProblem], name: &str, language: Language) -> Option<String> {
@@ -373,7 +340,7 @@ fn problem_line(problem: &FieldProblem, definition: &FormDefinition) -> String {
     let key = field.strip_prefix("field.").unwrap_or(field);
     let of_a_group = match key {
         "list" => Some(list_label(language)),
-        "age_confirmed" => Some(age_label(language)),
+        "age_confirmed" => Some(age_legend(language)),
         _ => None,
     };
     let label = built_in_label(key, language)

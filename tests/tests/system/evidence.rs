@@ -122,9 +122,21 @@ async fn a_certificate_holds_once_the_hour_is_sealed_and_no_changed_byte_of_it_d
     let keys = keys(&world).await;
     let (status, words) = verifier.check(&before.to_string(), &keys);
     assert_eq!(status, Some(3), "{words}");
+    assert!(words.contains("NOTHING IS SEALED YET"), "{words}");
     let text = sealed.to_string();
     let (status, words) = verifier.check(&text, &keys);
     assert_eq!(status, Some(0), "{words}");
+    assert!(words.contains("double opt-in, confirmed at "), "{words}");
+    // Without its confirmation it holds, and says that it proves nothing.
+    let mut cut = sealed.clone();
+    cut["entries"].as_array_mut().unwrap().pop();
+    let (_, words) = verifier.check(&cut.to_string(), &keys);
+    assert!(words.contains("NOT CONFIRMED"), "{words}");
+    let mut twice = sealed.clone();
+    let first = twice["entries"][0].clone();
+    twice["entries"].as_array_mut().unwrap().push(first);
+    let (status, words) = verifier.check(&twice.to_string(), &keys);
+    assert_eq!(status, Some(1), "{words}");
     let (status, words) = verifier.check(&certificate(&world, &other).await.to_string(), &keys);
     assert_eq!(status, Some(0), "{words}");
 

@@ -39,7 +39,7 @@ struct Words {
     proof: &'static str,
     documents: &'static str,
     check: &'static str,
-    rows: [&'static str; 16],
+    rows: [&'static str; 17],
     /// Whether a box was ticked.
     yes_no: [&'static str; 2],
     not_asked: &'static str,
@@ -87,6 +87,7 @@ const DE: Words = Words {
     documents: "Was gezeigt und geschickt wurde",
     check: "Die JSON-Fassung dieses Nachweises lässt sich ohne Rundbrief prüfen: mit docs/verify.py und den öffentlichen Schlüsseln unter /.well-known/rundbrief-evidence.json.",
     rows: [
+        "Kennung des Anmeldevorgangs",
         "E-Mail-Adresse",
         "Anmeldeprozess",
         "Verfahren",
@@ -132,6 +133,7 @@ const EN: Words = Words {
     documents: "What was shown and sent",
     check: "The JSON form of this certificate can be checked without Rundbrief: with docs/verify.py and the public keys at /.well-known/rundbrief-evidence.json.",
     rows: [
+        "Identifier of the sign-up",
         "E-mail address",
         "Sign-up setup",
         "Opt-in mode",
@@ -200,6 +202,7 @@ pub(super) fn page(
         .collect();
     let proven = sign_up.confirmed_entry.is_some();
     let values = [
+        json!(sign_up.id()),
         json!(sign_up.email),
         json!(sign_up.setup),
         json!(words.mode(sign_up.mode)),

@@ -98,6 +98,16 @@ async fn each_consent_is_a_box_of_its_own_and_no_answer_is_none() {
         assert_eq!(evidence["lists"].as_array().unwrap().len(), lists, "{name}");
         assert_eq!(evidence["tracking_consent"], tracking, "{name}");
         assert_eq!(evidence["profiling_consent"], profiling, "{name}");
+        // The words of each box are what was shown, and stay in the proof (L-09).
+        let id = evidence["id"].as_str().unwrap();
+        let path = format!("/accounts/demo/signups/{id}/certificate");
+        let proof = api.get(&path).await.expect(200).json();
+        let form = proof["documents"].as_array().unwrap().iter();
+        let mut form = form.filter(|one| one["sha256"] == evidence["form_version"]);
+        let form = form.next().expect("the form")["text"].as_str().unwrap();
+        for words in ["ausgewertet wird, ob ich", "nach meinen Angaben"] {
+            assert!(form.contains(words), "{form}");
+        }
         let mail = world.only_mail(&person.email).await;
         world.confirm(&mail).send().await.expect_page(200);
         let subscriber = world.subscriber(&person.email).await.unwrap();
