@@ -415,7 +415,9 @@ def check_chain(seals, keys, head):
 
 def account_report(account, api, pinned, head):
     """Checks all records and the chain of seals; prints what does not hold."""
-    keys = pinned or read_keys(parse(api.get("/.well-known/rundbrief-evidence.json"), "the keys"))
+    keys = pinned
+    if keys is None:
+        keys = read_keys(parse(api.get("/.well-known/rundbrief-evidence.json"), "the keys"))
     base = f"/api/v1/accounts/{urllib.parse.quote(account)}"
     chain, bad = check_chain(api.pages(f"{base}/seals"), keys, head)
     length, newest = max(chain, default=0), max((at for _, at in chain.values()), default=0)
@@ -479,7 +481,9 @@ def main(arguments):
     key = options["--key"] or os.environ.get("RUNDBRIEF_KEY")
     try:
         if options["--account"] and options["--api"] and key and not files:
-            pinned = options["--keys"] and read_keys(parse(read(options["--keys"]), "the keys"))
+            pinned = None
+            if options["--keys"]:
+                pinned = read_keys(parse(read(options["--keys"]), "the keys"))
             api = Api(options["--api"], key)
             return account_report(options["--account"], api, pinned, options["--head"])
         if any(options.values()) or len(files) != 2:
