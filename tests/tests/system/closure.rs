@@ -158,6 +158,7 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
         "profile",
         "sign_up",
         "tombstone",
+        "tombstone_mark",
         "withdrawal",
         "unsubscription",
         "campaign",
