@@ -11,7 +11,7 @@ use rundbrief::guard::CLIENT_LIMIT;
 use rundbrief::id::EventId;
 use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
-use rundbrief::person::{Person, Proof};
+use rundbrief::person::{Person, Proof, Purpose};
 use rundbrief::personal::ClientIp;
 use rundbrief::setup::{Mode, Setup};
 use rundbrief::sign_up::SignUp;
@@ -77,8 +77,8 @@ pub(crate) async fn begin(
         values: profile.values.clone(),
         lists: lists.into_iter().collect(),
         interests: profile.interests.clone(),
-        tracking_consent: profile.tracking_since.is_some(),
-        profiling_consent: profile.profiling_since.is_some(),
+        tracking_consent: person.agrees_since(Purpose::Tracking).is_some(),
+        profiling_consent: person.agrees_since(Purpose::Profiling).is_some(),
         age_confirmed: false,
         honeypot: false,
         form_time: None,

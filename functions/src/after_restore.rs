@@ -99,7 +99,8 @@ impl Line {
 pub type Tell<'a> = &'a mut (dyn FnMut(Line) + Send);
 
 /// Works through the check list; the lines, in their order. It stops early only where going on
-/// would do harm: the wrong tables, or an account whose key cannot be derived.
+/// would do harm: the wrong tables, an account whose key cannot be derived, or one whose tombstones are
+/// not here.
 pub fn run<'a>(app: &'a App, options: Options, tell: Tell<'a>) -> LocalBoxFuture<'a, Vec<Line>> {
     Box::pin(work_through(app, options, tell))
 }
@@ -120,6 +121,12 @@ async fn work_through(app: &App, options: Options, tell: Tell<'_>) -> Vec<Line> 
         say(line);
     }
     if !is_safe {
+        return lines;
+    }
+    let marks = line_of("tombstones known", accounts::marks(app).await);
+    let are_known = marks.standing == Standing::Done;
+    say(marks);
+    if !are_known {
         return lines;
     }
     if mode == Mode::Apply && was_released(app).await {

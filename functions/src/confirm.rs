@@ -24,7 +24,7 @@ use crate::function::{self, Failure};
 use crate::page::{Controller, Form, Page};
 use crate::person_link::{self, LinkedSignUp};
 use crate::store::WriteError;
-use crate::visitor;
+use crate::{unsubscribe, visitor};
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 5;
@@ -142,6 +142,8 @@ async fn take_over(
         now,
     };
     consent::succeed(transaction, &linked.scope, &former, &leaving, &zone);
+    let setup = unsubscribe::in_force(app, &linked.account, &linked.scope, now).await?;
+    consent::note_terms(transaction, setup.as_ref());
     Ok(())
 }
 

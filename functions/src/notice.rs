@@ -252,13 +252,14 @@ async fn about_sign_up(about: &About<'_>, event: &EventId) -> Result<Option<Comp
             Letter::reminder(account, &sign_up, sealer, public_url)
         }
         Notice::Information { .. } => {
-            // It may have waited: who left meanwhile knows.
+            // It may have waited: who left meanwhile knows. A list they left before is not theirs.
             let on = person.active_lists();
-            let told = sign_up.lists.iter().any(|list| on.contains(&list.id));
-            if !told || person.is_restricted() {
+            let mut told = sign_up.clone();
+            told.lists.retain(|list| on.contains(&list.id));
+            if told.lists.is_empty() || person.is_restricted() {
                 return Ok(None);
             }
-            Letter::information(account, &sign_up, sealer, public_url)
+            Letter::information(account, &told, sealer, public_url)
         }
         Notice::MailboxProof | Notice::LeaveRequest { .. } | Notice::Farewell { .. } => {
             return Ok(None);

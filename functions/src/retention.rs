@@ -6,6 +6,7 @@
 
 mod anonymise;
 mod closure;
+mod marks;
 pub(crate) mod objects;
 mod reports;
 mod seal;

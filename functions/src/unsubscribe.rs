@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
+use rundbrief::account::Account;
 use rundbrief::consent::{self, Leaving, Terms};
 use rundbrief::evidence::Entry;
 use rundbrief::form::SentValue;
 use rundbrief::id::{CampaignId, EventId, ListId, PersonKey};
+use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Notice, Outbox};
 use rundbrief::page_language::Language;
@@ -103,7 +105,7 @@ async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Lin
     };
     let linked = person_link::account(app, &account, now).await?;
     let setup = match &linked {
-        Some(linked) => in_force(app, linked, now).await?,
+        Some(linked) => in_force(app, &linked.account, &linked.scope, now).await?,
         None => None,
     };
     // What was asked for by the button stands; else the setup says what a mail's list means.
@@ -122,17 +124,19 @@ async fn find(app: &App, request: &Request, now: Timestamp) -> Result<Option<Lin
 }
 
 /// The account's unsubscribe setup, if it names one.
-async fn in_force(
+///
+/// # Errors
+/// When the table cannot be read.
+pub(crate) async fn in_force(
     app: &App,
-    linked: &Linked,
+    account: &Account,
+    scope: &AccountScope,
     now: Timestamp,
 ) -> Result<Option<UnsubscribeSetup>, Trouble> {
-    let Some(id) = &linked.account.unsubscribe_setup else {
+    let Some(id) = &account.unsubscribe_setup else {
         return Ok(None);
     };
-    let key = linked
-        .scope
-        .configuration(UnsubscribeSetup::KIND, id.as_str());
+    let key = scope.configuration(UnsubscribeSetup::KIND, id.as_str());
     app.store.get(&key, now).await
 }
 
@@ -233,7 +237,7 @@ fn is_on(person: &Person, list: Option<&ListId>) -> bool {
     list.map_or(!active.is_empty(), |list| active.contains(list))
 }
 
-/// Promises the mail that asks to confirm; false when there is nothing to leave.
+/// Promises the mail that asks to confirm, unless one is on its way or came within a day; false when there is nothing to leave.
 async fn ask(
     app: &App,
     linked: &Linked,
@@ -244,6 +248,21 @@ async fn ask(
     let person = app.store.person(&linked.scope, link.person, now).await?;
     if !is_on(&person, link.list.as_ref()) {
         return Ok(false);
+    }
+    // Somebody else may press the button of a mail that was forwarded, as often as they like: it
+    // must not fill the mailbox, nor use up what the address may be mailed (M-30).
+    let answered = match &link.list {
+        Some(list) => person.left_list_at(list),
+        None => person.withdrawal.as_ref().and_then(|known| known.all_at),
+    };
+    let (scope, key) = (&linked.scope, link.person);
+    let known: Vec<Outbox> = app.store.records(scope, key, Outbox::RECORD, now).await?;
+    let list = link.list.as_ref();
+    if known
+        .iter()
+        .any(|one| one.asks_to_leave(list, answered, now))
+    {
+        return Ok(true);
     }
     let event = EventId::generate(now, app.entropy.as_ref());
     let notice = Notice::LeaveRequest {

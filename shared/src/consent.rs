@@ -7,7 +7,9 @@ mod barring;
 mod controller;
 mod denying;
 mod leaving_under;
+mod left_lists;
 mod objection;
+mod purposes;
 mod rectification;
 mod succession;
 pub mod unused;
@@ -37,9 +39,11 @@ use crate::webhook::{News, Topic};
 pub use self::barring::{Barred, bar};
 pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
 pub use self::denying::{Denial, NothingToDeny, deniable, deny};
-pub use self::leaving_under::{Terms, leave_under};
+pub use self::leaving_under::{Terms, leave_under, note_terms};
+pub(crate) use self::left_lists::may_add;
 pub use self::objection::object;
-pub use self::rectification::{Rectified, changeable, rectify};
+pub use self::purposes::end_purpose;
+pub use self::rectification::{Rectified, changeable, changed, rectify};
 pub use self::succession::{follow, formers, succeed};
 
 /// Where a form post came from.
@@ -123,15 +127,18 @@ pub fn sign_up(
 ) -> SignUpDecision {
     let now = to_millisecond(request.now);
     let setup = &request.form.setup;
-    let barred = person.is_blocked() || person.is_restricted();
+    let barred = person.is_blocked()
+        || person.is_restricted()
+        || left_lists::has_left_all(person, &request.submission.lists);
     let is_suppressed =
         request.is_suppressed || person.is_suppressed() || person.has_denied(&setup.id);
     let sendable = person.sendable_lists();
+    let stays_off = |list: &ListId| setup.mode != Mode::Double && person.has_left(list);
     let has_it_all = request
         .submission
         .lists
         .iter()
-        .all(|list| sendable.contains(list));
+        .all(|list| sendable.contains(list) || stays_off(list));
     let state = match setup.mode {
         _ if is_suppressed => SignUpState::Suppressed,
         Mode::Double => SignUpState::Pending,
@@ -287,7 +294,7 @@ fn evidence(
 }
 
 /// The profile of somebody who signed up without confirmation: new, or with lists added; the data
-/// of an existing one stay as they are.
+/// of an existing one stay as they are, and no list is added that the person left.
 fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Timestamp) -> Profile {
     match &person.profile {
         Some(profile) => {
@@ -295,7 +302,7 @@ fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Time
             let mut profile = profile.clone();
             profile.rev += 1;
             for list in &evidence.lists {
-                if !sendable.contains(&list.id) {
+                if !sendable.contains(&list.id) && may_add(person, evidence, &list.id) {
                     profile
                         .lists
                         .insert(list.id.clone(), consent_by(evidence.event, now));
@@ -305,16 +312,17 @@ fn joined(person: &Person, evidence: &SignUp, submission: &Submission, now: Time
             profile.gone_at = None;
             profile
         }
-        None => new_profile(evidence, submission.values.clone(), now),
+        None => new_profile(person, evidence, submission.values.clone(), now),
     }
 }
 
 fn new_profile(
+    person: &Person,
     evidence: &SignUp,
     values: std::collections::BTreeMap<FieldKey, FieldValue>,
     now: Timestamp,
 ) -> Profile {
-    Profile {
+    let mut profile = Profile {
         person: evidence.person,
         rev: Profile::first_revision(&evidence.event.to_bytes()),
         address: evidence.email.clone(),
@@ -323,18 +331,21 @@ fn new_profile(
         lists: evidence
             .lists
             .iter()
+            .filter(|list| may_add(person, evidence, &list.id))
             .map(|list| (list.id.clone(), consent_by(evidence.event, now)))
             .collect(),
         provenance: Vec::new(),
         interests: evidence.interests.clone(),
-        tracking_since: (evidence.tracking_consent == Some(true)).then_some(now),
-        profiling_since: (evidence.profiling_consent == Some(true)).then_some(now),
+        tracking_since: None,
+        profiling_since: None,
         language: evidence.language,
         customer: false,
         created_at: now,
         ended_on: None,
         gone_at: None,
-    }
+    };
+    purposes::agree(&mut profile, person, evidence, now);
+    profile
 }
 
 fn consent_by(event: EventId, since: Timestamp) -> ListConsent {
@@ -414,7 +425,7 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
         .tombstone
         .as_ref()
         .is_some_and(|tombstone| tombstone.voids_sign_up_of(signed_up_at));
-    if left_since || voided {
+    if left_since || voided || left_lists::adds_nothing(person, sign_up) {
         Err(ConfirmRefusal::Withdrawn)
     } else {
         Ok(())
@@ -506,8 +517,8 @@ pub fn confirm(
     Ok(Confirmation::Complete(transaction))
 }
 
-/// The profile after a confirmation: lists added, fields set where absent, end and expiry gone,
-/// the confirmed spelling taken over.
+/// The profile after a confirmation: lists added but for those left since the form was sent, fields
+/// set where absent, end and expiry gone, the confirmed spelling taken over.
 pub(crate) fn subscribed(person: &Person, confirmed: &SignUp, now: Timestamp) -> Profile {
     let values = confirmed
         .fields
@@ -515,7 +526,7 @@ pub(crate) fn subscribed(person: &Person, confirmed: &SignUp, now: Timestamp) ->
         .filter(|answer| answer.key.as_str() != "email")
         .filter_map(|answer| Some((answer.key.clone(), answer.value.clone()?)));
     let Some(profile) = &person.profile else {
-        return new_profile(confirmed, values.collect(), now);
+        return new_profile(person, confirmed, values.collect(), now);
     };
     let sendable = person.sendable_lists();
     let mut profile = profile.clone();
@@ -524,7 +535,7 @@ pub(crate) fn subscribed(person: &Person, confirmed: &SignUp, now: Timestamp) ->
         profile.values.entry(key).or_insert(value);
     }
     for list in &confirmed.lists {
-        if !sendable.contains(&list.id) {
+        if !sendable.contains(&list.id) && may_add(person, confirmed, &list.id) {
             profile
                 .lists
                 .insert(list.id.clone(), consent_by(confirmed.event, now));
@@ -535,12 +546,7 @@ pub(crate) fn subscribed(person: &Person, confirmed: &SignUp, now: Timestamp) ->
             profile.interests.push(interest.clone());
         }
     }
-    if confirmed.tracking_consent == Some(true) {
-        profile.tracking_since = profile.tracking_since.or(Some(now));
-    }
-    if confirmed.profiling_consent == Some(true) {
-        profile.profiling_since = profile.profiling_since.or(Some(now));
-    }
+    purposes::agree(&mut profile, person, confirmed, now);
     if !profile.spellings.contains(&confirmed.email) {
         profile.spellings.push(confirmed.email.clone());
     }

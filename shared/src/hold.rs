@@ -15,6 +15,7 @@ use crate::key::AccountScope;
 use crate::person::{Person, Profile, Withdrawal};
 use crate::record::{Expect, Record, Transaction};
 use crate::time::{day_in, one_month_after, to_millisecond};
+use crate::webhook::{News, Topic};
 
 /// The longest hold: the longest limitation period there is (§ 1478 ABGB, § 197 BGB).
 pub const MAX_YEARS: i16 = 30;
@@ -116,12 +117,17 @@ pub fn place(scope: &AccountScope, person: &Person, hold: Hold) -> Option<Transa
         erasure: known.and_then(|known| known.erasure),
         ..hold
     };
+    let is_news = !before.is_restricted();
+    let at = hold.since;
     let withdrawal = Withdrawal {
         rev: before.rev + 1,
         hold: Some(hold),
         ..before
     };
     let mut transaction = Transaction::default();
+    if is_news {
+        transaction.tell(news(Topic::Restricted, person, at));
+    }
     transaction.put(
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
@@ -187,6 +193,10 @@ pub fn lift(
         }),
         ..before.clone()
     };
+    // Whoever is to be erased is told so, and not that all is well.
+    if !ended.is_restricted() {
+        transaction.tell(news(Topic::RestrictionLifted, person, now));
+    }
     transaction.put(Record::Withdrawal(ended), Expect::Revision(before.rev));
     let Some(profile) = &person.profile else {
         return Some(transaction);
@@ -219,6 +229,16 @@ pub fn kept(profile: Profile, withdrawal: Option<&Withdrawal>) -> Profile {
         }
     } else {
         profile
+    }
+}
+
+/// What a hold changes for whoever got the data: they are restricted, or no more (Art. 19 GDPR).
+fn news(topic: Topic, person: &Person, at: Timestamp) -> News {
+    News {
+        topic,
+        person: person.key,
+        at,
+        record: None,
     }
 }
 

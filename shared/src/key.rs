@@ -72,6 +72,15 @@ impl Key {
         )
     }
 
+    /// The mark of an account beside its tombstones.
+    pub fn tombstone_mark(account: &AccountId) -> Self {
+        Self {
+            table: Table::Tombstones,
+            pk: Places(account).tombstone_mark(),
+            sk: "mark".to_owned(),
+        }
+    }
+
     /// The directory entry of an account, for what goes over all accounts.
     pub fn directory(account: &AccountId) -> Self {
         Self::main(Self::directory_partition(), account.as_str())
@@ -114,6 +123,10 @@ impl Places<'_> {
 
     pub(crate) fn tombstones(self, partition: Partition) -> String {
         format!("A#{}#T#{partition}", self.0)
+    }
+
+    pub(crate) fn tombstone_mark(self) -> String {
+        format!("A#{}#T", self.0)
     }
 
     pub(crate) fn campaign(self, campaign: &CampaignId) -> String {

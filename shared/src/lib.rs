@@ -44,6 +44,7 @@ pub mod suppression;
 pub mod template;
 pub mod time;
 pub mod token;
+pub mod tombstone_mark;
 pub mod unsubscribe_setup;
 pub mod web_address;
 pub mod webhook;

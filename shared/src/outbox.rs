@@ -137,6 +137,24 @@ impl Outbox {
         }
     }
 
+    /// Whether it asks already what another press of the button would ask: whether to leave this
+    /// list, or all. It waits for its turn, or was mailed within a day and not answered since;
+    /// `answered` is when the person last left what it is about.
+    pub fn asks_to_leave(
+        &self,
+        list: Option<&ListId>,
+        answered: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
+        let Notice::LeaveRequest { list: asked, .. } = &self.notice else {
+            return false;
+        };
+        let stands = |mailed: Timestamp| {
+            now < plus_days(mailed, KEPT_DAYS) && answered.is_none_or(|left| left < mailed)
+        };
+        asked.as_ref() == list && !self.given_up && self.mailed_at.is_none_or(stands)
+    }
+
     /// Whether an attempt may begin at `now`.
     pub fn attempt(&self, now: Timestamp) -> Attempt {
         if self.is_done() {

@@ -3,6 +3,8 @@
 //! Standing is derived by comparing times, never stored: a stale profile can re-subscribe nobody
 //! (T-10). What may change it is decided in `consent`.
 
+mod purpose;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -22,6 +24,8 @@ use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::record::{Due, DueWork, Stored};
 use crate::unsubscribe_setup::Reason;
+
+pub use self::purpose::Purpose;
 
 /// A subscriber's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +51,12 @@ pub struct Profile {
     /// Interests ticked.
     #[serde(default)]
     pub interests: Vec<InterestId>,
-    /// Since when opens and clicks may be tied to the person (L-23).
+    /// When the person last agreed that opens and clicks are tied to them (L-23); whether that
+    /// stands, [`Profile::agrees_since`] says.
     #[serde(default)]
     pub tracking_since: Option<Timestamp>,
-    /// Since when contents may be chosen by what is known of the person (L-10).
+    /// When the person last agreed that contents are chosen by what is known of them (L-10); as
+    /// above.
     #[serde(default)]
     pub profiling_since: Option<Timestamp>,
     /// The language mails are written in.
@@ -181,6 +187,12 @@ pub struct Withdrawal {
     /// Since when the controller writes to this address no more (P-13).
     #[serde(default)]
     pub suppressed_at: Option<Timestamp>,
+    /// The last withdrawal of the consent to tie opens and clicks to the person (L-24).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_withdrawn_at: Option<Timestamp>,
+    /// The last withdrawal of the consent to profiles (L-10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiling_withdrawn_at: Option<Timestamp>,
     /// Why the data are kept although they were to go (S-10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
@@ -199,6 +211,8 @@ impl Withdrawal {
             restricted_at: None,
             restriction_lifted_at: None,
             suppressed_at: None,
+            tracking_withdrawn_at: None,
+            profiling_withdrawn_at: None,
             hold: None,
         }
     }
@@ -248,6 +262,12 @@ pub struct Tombstone {
     /// may be erased. No opt-in lifts it.
     #[serde(default)]
     pub suppressed_at: Option<Timestamp>,
+    /// The last withdrawal of the consent to tie opens and clicks to the person (L-24).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_withdrawn_at: Option<Timestamp>,
+    /// The last withdrawal of the consent to profiles (L-10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profiling_withdrawn_at: Option<Timestamp>,
     /// By which setups the mailbox's owner wants to hear nothing: somebody else had filled them in
     /// (M-32). No opt-in lifts it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -282,6 +302,8 @@ impl Tombstone {
             lists: BTreeMap::new(),
             lifted_at: None,
             suppressed_at: None,
+            tracking_withdrawn_at: None,
+            profiling_withdrawn_at: None,
             not_me: BTreeMap::new(),
         }
     }
@@ -537,6 +559,28 @@ impl Person {
     pub fn has_denied(&self, setup: &SetupId) -> bool {
         let tombstone = self.tombstone.as_ref();
         tombstone.is_some_and(|tombstone| tombstone.not_me.contains_key(setup))
+    }
+
+    /// When the person last left this list, by name or with all, as far as anything remembers it.
+    pub fn left_list_at(&self, list: &ListId) -> Option<Timestamp> {
+        let withdrawn = self
+            .withdrawal
+            .as_ref()
+            .and_then(|known| known.lists.get(list));
+        let buried = self
+            .tombstone
+            .as_ref()
+            .and_then(|known| known.lists.get(list));
+        withdrawn.max(buried).copied()
+    }
+
+    /// Whether the person left this list and is not known to have come back to it since: only a
+    /// completed double opt-in for that list brings them back (T-11).
+    pub fn has_left(&self, list: &ListId) -> bool {
+        let profile = self.profile.as_ref();
+        let agreed = profile.and_then(|profile| profile.lists.get(list));
+        self.left_list_at(list)
+            .is_some_and(|left| agreed.is_none_or(|consent| consent.since <= left))
     }
 
     /// Whether only a completed double opt-in may bring the person back (T-11).

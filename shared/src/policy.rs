@@ -502,7 +502,8 @@ impl Store {
             Self::DynamicContent => &["dynamic_content"],
             Self::Profile => &["profile"],
             Self::Withdrawal => &["withdrawal"],
-            Self::Tombstone => &["tombstone"],
+            // The mark says whose tombstones stand here: it comes and goes with the account.
+            Self::Tombstone => &["tombstone", "tombstone_mark"],
             Self::PendingSignUp | Self::SignUp => &["sign_up"],
             Self::Unsubscription => &["unsubscription"],
             Self::Outbox => &["outbox"],

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::account::Account;
 use crate::campaign::arc::Arc;
 use crate::campaign::content::Content;
 use crate::campaign::control::Control;
@@ -21,6 +22,7 @@ use crate::restore::{Configured, Freeze, Restore, Staged};
 use crate::setup::List;
 use crate::sign_up::SignUp;
 use crate::suppression::Suppression;
+use crate::tombstone_mark::TombstoneMark;
 use crate::webhook::News;
 use crate::webhook::delivery::Delivery;
 
@@ -163,6 +165,10 @@ pub enum Record {
     SealedEvidence(Box<SealedEvidence>),
     /// What a recipient is to be told.
     Delivery(Box<Delivery>),
+    /// An account.
+    Account(Box<Account>),
+    /// Says that the tombstones beside it are the account's.
+    TombstoneMark(TombstoneMark),
 }
 
 macro_rules! each_record {
@@ -193,6 +199,8 @@ macro_rules! each_record {
             Record::Erasure($record) => $body,
             Record::SealedEvidence($record) => $body,
             Record::Delivery($record) => $body,
+            Record::Account($record) => $body,
+            Record::TombstoneMark($record) => $body,
         }
     };
 }

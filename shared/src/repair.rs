@@ -10,14 +10,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::consent::{ended, subscribed};
+use crate::consent::{ended, may_add, subscribed};
 use crate::erasure::Erasure;
+use crate::hold;
 use crate::id::ListId;
 use crate::key::AccountScope;
 use crate::person::{
-    ListConsent, Person, Profile, Proof, Tombstone, TombstoneKind, Unsubscription, Withdrawal,
+    ListConsent, Person, Profile, Proof, Purpose, Tombstone, TombstoneKind, Unsubscription,
+    Withdrawal,
 };
 use crate::record::{Expect, Record, Transaction};
+use crate::setup::Mode;
 use crate::sign_up::{SignUp, SignUpState};
 use crate::time::day_in;
 
@@ -123,6 +126,9 @@ fn tombstone(remembered: Remembered<'_>, since: Timestamp) -> Option<Tombstone> 
         }
     }
     if let Some(withdrawal) = &person.withdrawal {
+        for purpose in Purpose::ALL {
+            tombstone.note_purpose(purpose, withdrawal.purpose_at(purpose));
+        }
         for (kind, at) in [
             (TombstoneKind::Bounced, withdrawal.bounced_at),
             (TombstoneKind::Complained, withdrawal.complained_at),
@@ -212,6 +218,13 @@ fn withdrawal(person: &Person, tombstone: Option<&Tombstone>) -> Option<Withdraw
             later(&mut after.lists, list.clone(), *at);
         }
     }
+    for purpose in Purpose::ALL {
+        let at = tombstone.purpose_at(purpose);
+        after.note_purpose(
+            purpose,
+            at.filter(|at| erased.is_none_or(|erased| *at > erased)),
+        );
+    }
     after.suppressed_at = after.suppressed_at.or(tombstone.suppressed_at);
     (person.withdrawal.is_some() || after != before).then_some(after)
 }
@@ -254,6 +267,7 @@ impl Derivation<'_> {
             let sendable = person.sendable_lists();
             let lacks = sign_up.lists.iter().any(|list| {
                 !sendable.contains(&list.id)
+                    && may_add(&person, sign_up, &list.id)
                     && self
                         .withdrawal
                         .is_none_or(|withdrawal| withdrawal.leaves(&list.id, at))
@@ -267,7 +281,7 @@ impl Derivation<'_> {
         if erased.is_some() && profile.lists.is_empty() && !profile.customer {
             return None;
         }
-        Some(self.ended(profile, zone))
+        Some(hold::kept(self.ended(profile, zone), self.withdrawal))
     }
 
     /// When a sign-up led to consent that still counts as given.
@@ -305,12 +319,36 @@ impl Derivation<'_> {
             Proof::SignUp(event) => {
                 let all = self.remembered.sign_ups;
                 let sign_up = all.iter().find(|sign_up| sign_up.event == *event);
-                sign_up.is_some_and(|sign_up| self.given_at(sign_up).is_some())
+                sign_up.is_some_and(|sign_up| {
+                    self.given_at(sign_up).is_some() && self.could_add(sign_up, list, consent.since)
+                })
             }
             Proof::Import(_) => {
                 let left = self.tombstone.and_then(|known| known.lists.get(list));
                 left.is_none_or(|left| *left > consent.since) && !self.was_blocked(consent.since)
             }
+        }
+    }
+
+    /// Whether a sign-up could put somebody on this list at `since`, had its region known who had
+    /// left it by then: as `consent` decides where all is known.
+    fn could_add(&self, sign_up: &SignUp, list: &ListId, since: Timestamp) -> bool {
+        let left = self.tombstone.and_then(|known| known.lists.get(list));
+        // Who left it later is out by the time of it.
+        let Some(left) = left.filter(|left| **left < since) else {
+            return true;
+        };
+        match sign_up.mode {
+            Mode::Double => *left < sign_up.signed_up_at,
+            Mode::Single | Mode::Confirmed => self.remembered.sign_ups.iter().any(|other| {
+                let came_back = self
+                    .tombstone
+                    .and_then(|tombstone| confirmed(other, tombstone));
+                other.mode == Mode::Double
+                    && other.signed_up_at > *left
+                    && other.lists.iter().any(|known| known.id == *list)
+                    && came_back.is_some_and(|at| at <= since)
+            }),
         }
     }
 
@@ -332,3 +370,6 @@ impl Derivation<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,9 @@ pub enum Damage {
     /// It was made with another key: this stack has not got this account's tombstones, so nobody
     /// here knows who must not come back.
     ForeignKey,
+    /// The account's mark is not beside its tombstones, or is another's: they are lost or were never
+    /// here, and nobody here knows who must not come back.
+    TombstonesMissing,
     /// An object is not there.
     ObjectMissing,
     /// An object is not what was written.

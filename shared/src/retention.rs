@@ -75,7 +75,7 @@ impl Remains {
         is_gone.then(|| Self(account.id.clone()))
     }
 
-    /// The partitions of its people: tombstones, the seals over their evidence, and what is kept of
+    /// The partitions of its people: tombstones and the mark beside them, the seals over their evidence, and what is kept of
     /// erased ones included; and the partition of who did what.
     pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
         let places = Places(&self.0);
@@ -89,6 +89,7 @@ impl Remains {
                 ]
             })
             .chain([
+                (Table::Tombstones, places.tombstone_mark()),
                 (Table::Main, places.evidence()),
                 (Table::Main, places.erasures()),
                 (Table::Main, places.audit()),

@@ -236,6 +236,20 @@ pub fn mark(person: &Person, at: Option<Timestamp>) -> Transaction {
     transaction
 }
 
+/// What ending a suppression changes: it goes together with the marks of its person, so that what is
+/// listed suppresses, and what suppresses is listed. `person` is whom it is about, if somebody.
+pub fn end(
+    scope: &AccountScope,
+    suppression: &Suppression,
+    person: Option<&Person>,
+) -> Transaction {
+    let marked = person.filter(|person| person.is_suppressed());
+    let mut transaction = marked.map_or_else(Transaction::default, |person| mark(person, None));
+    let expect = Expect::Revision(suppression.rev);
+    transaction.delete(suppression.key(scope), expect);
+    transaction
+}
+
 /// An account's domains and patterns.
 #[derive(Debug, Clone, Default)]
 pub struct Rules(Vec<Rule>);
@@ -370,6 +384,48 @@ mod tests {
         ]);
         let local = "a".repeat(64);
         assert!(!rules.match_address(&address(&format!("{local}@x.example"))));
+    }
+
+    #[test]
+    fn a_suppression_and_the_marks_of_its_person_go_together() {
+        use crate::crypto::{AccountKeyMaterial, PlatformSecrets};
+        use crate::record::Step;
+        let secrets = PlatformSecrets::parse(r#"{"1":"0123456789abcdef0123456789abcdef"}"#);
+        let secrets = secrets.unwrap();
+        let entropy = crate::entropy::SeededEntropy::new(1);
+        let key = AccountKeyMaterial::generate(&secrets, &entropy);
+        let account = crate::id::AccountId::parse("demo").unwrap();
+        let scope = AccountScope::new(account, key.key(&secrets).unwrap());
+        let mut person = Person::unknown(PersonKey::from_bytes([3; 16]));
+        let suppression = suppression(Rule::Address(person.key));
+        let goes = |transaction: &Transaction| {
+            let wanted = Step::Delete(suppression.key(&scope), Expect::Revision(1));
+            transaction.0.contains(&wanted)
+        };
+        // The marks are gone already: a run of before was cut short between its two writes.
+        let rest = end(&scope, &suppression, Some(&person));
+        assert!(goes(&rest) && rest.0.len() == 1);
+        for step in mark(&person, Some(Timestamp::UNIX_EPOCH)).0 {
+            match step {
+                Step::Put(Record::Withdrawal(one), _) => person.withdrawal = Some(one),
+                Step::Put(Record::Tombstone(one), _) => person.tombstone = Some(one),
+                other => panic!("{other:?}"),
+            }
+        }
+        let all = end(&scope, &suppression, Some(&person));
+        assert!(goes(&all));
+        let unmarked = |step: &Step| {
+            let at = match step {
+                Step::Put(Record::Withdrawal(one), Expect::Revision(1)) => one.suppressed_at,
+                Step::Put(Record::Tombstone(one), Expect::Revision(1)) => one.suppressed_at,
+                _ => return false,
+            };
+            at.is_none()
+        };
+        assert_eq!(all.0.iter().filter(|step| unmarked(step)).count(), 2);
+        // A domain's is about nobody.
+        let domain = self::suppression(Rule::domain("shop.example").unwrap());
+        assert_eq!(end(&scope, &domain, None).0.len(), 1);
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub enum Topic {
     Unsubscribed,
     /// Processing was restricted (Art. 18, 19 GDPR).
     Restricted,
+    /// A restriction was lifted (Art. 18(3), 19 GDPR).
+    RestrictionLifted,
+    /// What is known of a person was rectified or changed (Art. 16, 19 GDPR).
+    Changed,
     /// Somebody objected to advertising (Art. 21(3) GDPR).
     Objected,
     /// A mailbox bounced for good.
@@ -52,11 +56,13 @@ pub enum Topic {
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Erasure,
         Self::SignUpConfirmed,
         Self::Unsubscribed,
         Self::Restricted,
+        Self::RestrictionLifted,
+        Self::Changed,
         Self::Objected,
         Self::Bounced,
         Self::Complained,
@@ -69,6 +75,8 @@ impl Topic {
             Self::SignUpConfirmed => "sign_up_confirmed",
             Self::Unsubscribed => "unsubscribed",
             Self::Restricted => "restricted",
+            Self::RestrictionLifted => "restriction_lifted",
+            Self::Changed => "changed",
             Self::Objected => "objected",
             Self::Bounced => "bounced",
             Self::Complained => "complained",

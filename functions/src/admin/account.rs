@@ -15,8 +15,9 @@ use rundbrief::header::MAX_SENDER_NAME_CHARACTERS;
 use rundbrief::id::{AccountId, KeyId};
 use rundbrief::key::{Key, Table};
 use rundbrief::page_language::Language;
-use rundbrief::record::Expect;
+use rundbrief::record::{Expect, Record, Transaction};
 use rundbrief::time::ShownInstant;
+use rundbrief::tombstone_mark::TombstoneMark;
 use serde_json::{Value, json};
 
 use super::access::{Access, Context, PlatformAccess, Sent, key_text};
@@ -111,6 +112,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         sender_domains: Vec::new(),
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
         has_address_rules: false,
+        tombstones_marked: true,
         audit_months: None,
         created_at: now,
         evidence_years_after_erasure: MAX_EVIDENCE_YEARS,
@@ -151,9 +153,15 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         Ok(()) | Err(WriteError::Conflict) => {}
         Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
     }
-    app.store
-        .put_at(&Key::account(&account.id), &account, Expect::Absent, now)
-        .await?;
+    // With the mark that its tombstones are here: from the first moment on a restore looks for it.
+    let scope = account.scope(&app.keys().await?.secrets, now);
+    let scope = scope.ok_or(Problem::INTERNAL)?;
+    let mut transaction = Transaction::default();
+    let mark = TombstoneMark::new(&scope, now);
+    transaction.put(Record::TombstoneMark(mark), Expect::Absent);
+    let made = Record::Account(Box::new(account.clone()));
+    transaction.put(made, Expect::Absent);
+    app.store.commit(&scope, &transaction, now).await?;
     app.store
         .put_at(
             &Key::api_key(&account.id, &key.id),

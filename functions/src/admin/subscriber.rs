@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
 use rundbrief::id::{Partition, PersonKey};
-use rundbrief::person::{ImportedConsent, Person, Profile, Unsubscription, Withdrawal};
+use rundbrief::person::{ImportedConsent, Person, Profile, Purpose, Unsubscription, Withdrawal};
 use rundbrief::setup::BUILT_IN_FIELDS;
 use rundbrief::sign_up::SignUp;
 use rundbrief::time::ShownInstant;
@@ -87,17 +87,18 @@ fn show(profile: &Profile, withdrawal: Option<&Withdrawal>) -> Value {
         .map(|(key, value)| (key.to_string(), json!(value)))
         .collect();
     shown.insert("fields".to_owned(), declared.into());
+    let since = |purpose| profile.agrees_since(purpose, withdrawal);
     for (name, value) in [
         ("lists", json!(profile.active_lists(withdrawal))),
         ("sendable_lists", json!(profile.sendable_lists(withdrawal))),
         ("interests", json!(profile.interests)),
         (
             "tracking_consent_since",
-            json!(profile.tracking_since.map(ShownInstant)),
+            json!(since(Purpose::Tracking).map(ShownInstant)),
         ),
         (
             "profiling_consent_since",
-            json!(profile.profiling_since.map(ShownInstant)),
+            json!(since(Purpose::Profiling).map(ShownInstant)),
         ),
         ("language", json!(profile.language)),
         ("customer", json!(profile.customer)),

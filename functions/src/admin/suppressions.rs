@@ -12,7 +12,7 @@ use rundbrief::crypto::sha256_hex;
 use rundbrief::id::{EventId, SuppressionId};
 use rundbrief::record::{Expect, Record, Stored, Transaction};
 use rundbrief::suppression::ecg::{EcgChunk, EcgDigests, EcgList, InvalidEcgFile};
-use rundbrief::suppression::{InvalidRule, MAX_RULES, Pattern, Rule, Suppression, mark};
+use rundbrief::suppression::{self, InvalidRule, MAX_RULES, Pattern, Rule, Suppression, mark};
 use rundbrief::time::{ShownInstant, to_millisecond};
 use serde_json::{Value, json};
 
@@ -241,23 +241,19 @@ async fn replace(access: Access, sent: Sent) -> Answer {
     Err(lost_race(&desk.headers))
 }
 
-/// Ends it: the marks first, so that what is not listed any more suppresses nobody.
+/// Ends it, with the marks of its person.
 async fn remove(access: Access) -> Answer {
     let desk = access.with(Scope::Write)?;
     for _ in 0..ATTEMPTS {
         let suppression = current(&desk).await?;
         if_match(&desk.headers, &etag(suppression.rev))?;
-        if let Rule::Address(key) = &suppression.rule {
-            let person = desk.app.store.person(&desk.scope, *key, desk.now).await?;
-            if person.is_suppressed() && !commit(&desk, &mark(&person, None)).await? {
-                continue;
-            }
-        }
-        let key = suppression.key(&desk.scope);
-        match desk.app.store.delete(&key, suppression.rev).await {
-            Ok(()) => return Ok(gone()),
-            Err(WriteError::Conflict) => {}
-            Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+        let person = match &suppression.rule {
+            Rule::Address(key) => Some(desk.app.store.person(&desk.scope, *key, desk.now).await?),
+            Rule::Domain(_) | Rule::Pattern(_) => None,
+        };
+        let transaction = suppression::end(&desk.scope, &suppression, person.as_ref());
+        if commit(&desk, &transaction).await? {
+            return Ok(gone());
         }
     }
     Err(lost_race(&desk.headers))

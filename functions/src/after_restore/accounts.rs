@@ -5,12 +5,13 @@
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::campaign::{Campaign, CampaignState, Running};
-use rundbrief::key::{AccountScope, Table};
+use rundbrief::key::{AccountScope, Key, Table};
 use rundbrief::outbox::{Attempt, Outbox};
 use rundbrief::record::{DueWork, Expect, Stored};
 use rundbrief::restore::Freeze;
 use rundbrief::restore::full::FullRestore;
 use rundbrief::time::plus_days;
+use rundbrief::tombstone_mark::TombstoneMark;
 
 use super::{Line, Mode, Standing, begun_at, put_work, work};
 use crate::app::{App, Trouble};
@@ -82,6 +83,29 @@ pub(super) async fn keys(app: &App) -> Result<Line, Trouble> {
         Standing::Failed
     };
     Ok(Line::new("keys", standing, note))
+}
+
+/// Every account's mark is beside its tombstones: an empty table knows nobody who left, and one of
+/// another platform knows others.
+pub(super) async fn marks(app: &App) -> Result<Line, Trouble> {
+    let (mut all, mut without) = (0_u64, 0_u64);
+    let mut accounts = Accounts::after(app, None);
+    while let Some(page) = accounts.next().await? {
+        for (account, scope) in page {
+            let Some(scope) = scope else { continue };
+            let place = Key::tombstone_mark(&account.id);
+            let mark: Option<TombstoneMark> = app.store.get(&place, app.now()).await?;
+            all += 1;
+            without += u64::from(!mark.is_some_and(|mark| mark.vouches_for(&scope)));
+        }
+    }
+    let note = format!("{all} accounts, {without} without their mark in the tombstone table");
+    let standing = if without == 0 {
+        Standing::Done
+    } else {
+        Standing::Failed
+    };
+    Ok(Line::new("tombstones known", standing, note))
 }
 
 /// Holds every account's list mail until a person releases it.

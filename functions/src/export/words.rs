@@ -25,7 +25,7 @@ const TECHNICAL: [&str; 14] = [
 ];
 
 /// Members with their names, German and English.
-const NAMES: [(&str, &str, &str); 61] = [
+const NAMES: [(&str, &str, &str); 65] = [
     ("address", "Adresse", "Address"),
     ("age_confirmed", "Alter bestätigt", "Age confirmed"),
     ("all", "Alles beendet", "Everything ended"),
@@ -100,6 +100,16 @@ const NAMES: [(&str, &str, &str); 61] = [
         "Einwilligung in Profile",
         "Consent to profiling",
     ),
+    (
+        "profiling_since",
+        "In Profile eingewilligt am",
+        "Agreed to profiling at",
+    ),
+    (
+        "profiling_withdrawn_at",
+        "Einwilligung in Profile widerrufen am",
+        "Consent to profiling withdrawn at",
+    ),
     ("proof", "Nachweis", "Proof"),
     ("provenance", "Herkunft", "Source"),
     ("reason", "Grund", "Reason"),
@@ -120,6 +130,16 @@ const NAMES: [(&str, &str, &str); 61] = [
         "tracking_consent",
         "Einwilligung in Auswertung",
         "Consent to evaluation",
+    ),
+    (
+        "tracking_since",
+        "In Auswertung eingewilligt am",
+        "Agreed to evaluation at",
+    ),
+    (
+        "tracking_withdrawn_at",
+        "Einwilligung in Auswertung widerrufen am",
+        "Consent to evaluation withdrawn at",
     ),
     ("value", "Angabe", "Value"),
     ("values", "Angaben", "Details"),

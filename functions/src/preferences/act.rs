@@ -2,6 +2,7 @@
 //!
 //! Each may come twice and says the same then; who may ask is checked before.
 
+use jiff::tz::TimeZone;
 use lambda_http::http::{HeaderValue, header};
 use lambda_http::{Body, Request, Response};
 use rundbrief::address::EmailAddress;
@@ -12,12 +13,13 @@ use rundbrief::form::SentValue;
 use rundbrief::id::{EventId, ListId, PersonKey};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Notice, Outbox};
-use rundbrief::person::{Person, UnsubscribedVia};
+use rundbrief::person::{Person, Purpose, UnsubscribedVia};
 use rundbrief::person_request::{PersonRequest, RequestKind};
-use rundbrief::record::{Expect, Record, Transaction};
+use rundbrief::record::{Expect, Transaction};
 use rundbrief::setup::Field;
 use rundbrief::time::plus_seconds;
 use rundbrief::token::MAILBOX_PROOF_MINUTES;
+use rundbrief::unsubscribe_setup::UnsubscribeSetup;
 
 use super::{Reach, Visit};
 use crate::address_change::{self, Begun};
@@ -27,7 +29,7 @@ use crate::export::answer;
 use crate::problem::Problem;
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
-use crate::visitor;
+use crate::{unsubscribe, visitor};
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 8;
@@ -112,6 +114,47 @@ async fn carry_out_for<T>(
     Err(Trouble::Contended)
 }
 
+/// What the account says of whoever leaves, whichever way they take.
+struct Terms {
+    zone: TimeZone,
+    setup: Option<UnsubscribeSetup>,
+}
+
+impl Terms {
+    async fn of(app: &App, visit: &Visit) -> Result<Self, Trouble> {
+        let linked = &visit.linked;
+        let setup = unsubscribe::in_force(app, &linked.account, &linked.scope, visit.now);
+        Ok(Self {
+            zone: zone(visit)?,
+            setup: setup.await?,
+        })
+    }
+
+    async fn leave(&self, app: &App, visit: &Visit, list: Option<ListId>) -> Result<(), Trouble> {
+        let leaving = leaving(app, visit, list);
+        carry_out::<()>(app, visit, |person| {
+            let left = consent::leave(&visit.linked.scope, person, &leaving, &self.zone);
+            let mut left = left.ok_or(())?;
+            consent::note_terms(&mut left, self.setup.as_ref());
+            Ok(left)
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn object(&self, app: &App, visit: &Visit, who: PersonKey) -> Result<(), Trouble> {
+        let leaving = leaving(app, visit, None);
+        carry_out_for::<()>(app, visit, who, |person| {
+            let scope = &visit.linked.scope;
+            let mut objected = consent::object(scope, person, &leaving, &self.zone);
+            consent::note_terms(&mut objected, self.setup.as_ref());
+            Ok(objected)
+        })
+        .await?;
+        Ok(())
+    }
+}
+
 /// Leaves the lists that were ticked, one by one.
 pub(super) async fn leave(
     app: &App,
@@ -130,57 +173,30 @@ pub(super) async fn leave(
     if chosen.is_empty() {
         return Ok(Done::NothingChosen);
     }
-    let zone = zone(visit)?;
+    let terms = Terms::of(app, visit).await?;
     for list in chosen {
-        let leaving = leaving(app, visit, Some(list));
-        carry_out(app, visit, |person| {
-            consent::leave(&visit.linked.scope, person, &leaving, &zone).ok_or(())
-        })
-        .await?;
+        terms.leave(app, visit, Some(list)).await?;
     }
     Ok(Done::Left)
 }
 
-fn zone(visit: &Visit) -> Result<jiff::tz::TimeZone, Trouble> {
+fn zone(visit: &Visit) -> Result<TimeZone, Trouble> {
     rundbrief::time::zone(&visit.linked.account.time_zone).map_err(|_| Trouble::Damaged)
 }
 
 /// Ends all list mail.
 pub(super) async fn leave_all(app: &App, visit: &Visit) -> Result<Done, Problem> {
-    let zone = zone(visit)?;
-    let leaving = leaving(app, visit, None);
-    carry_out(app, visit, |person| {
-        consent::leave(&visit.linked.scope, person, &leaving, &zone).ok_or(())
-    })
-    .await?;
+    Terms::of(app, visit).await?.leave(app, visit, None).await?;
     Ok(Done::Left)
 }
 
 /// Objects to direct marketing, whatever its ground.
 pub(super) async fn object(app: &App, visit: &Visit) -> Result<Done, Problem> {
-    let zone = zone(visit)?;
-    let leaving = leaving(app, visit, None);
-    carry_out::<()>(app, visit, |person| {
-        Ok(consent::object(
-            &visit.linked.scope,
-            person,
-            &leaving,
-            &zone,
-        ))
-    })
-    .await?;
+    let terms = Terms::of(app, visit).await?;
+    terms.object(app, visit, visit.person.key).await?;
     // The objection is of the person, whatever address they had.
     for former in erasure::formers(app, &visit.linked.scope, visit.person.key, visit.now).await? {
-        let leaving = self::leaving(app, visit, None);
-        carry_out_for::<()>(app, visit, former, |person| {
-            Ok(consent::object(
-                &visit.linked.scope,
-                person,
-                &leaving,
-                &zone,
-            ))
-        })
-        .await?;
+        terms.object(app, visit, former).await?;
     }
     note(app, visit, RequestKind::Objection).await?;
     Ok(Done::Objected)
@@ -232,13 +248,18 @@ pub(super) async fn save(
 ) -> Result<Done, Problem> {
     let scope = &visit.linked.scope;
     let declared: Vec<Field> = app.store.configured(scope, visit.now).await?;
+    let mut told_at = visit.now;
     let refused = carry_out(app, visit, |person| {
-        Err(match consent::rectify(scope, person, &declared, sent) {
-            Rectified::Write(transaction) => return Ok(transaction),
-            Rectified::Unchanged => Done::Saved,
-            Rectified::Invalid(fields) => Done::Invalid(fields),
-            Rectified::Restricted => Done::Restricted,
-        })
+        let now = told_at;
+        told_at = plus_seconds(now, 1);
+        Err(
+            match consent::rectify(scope, person, &declared, sent, now) {
+                Rectified::Write(transaction) => return Ok(transaction),
+                Rectified::Unchanged => Done::Saved,
+                Rectified::Invalid(fields) => Done::Invalid(fields),
+                Rectified::Restricted => Done::Restricted,
+            },
+        )
     })
     .await?;
     if refused.is_none() {
@@ -250,23 +271,16 @@ pub(super) async fn save(
 /// Withdraws the consent to tie opens and clicks to the person (L-24), or to make a profile of
 /// them.
 pub(super) async fn end_consent(app: &App, visit: &Visit, action: &str) -> Result<Done, Problem> {
-    let is_tracking = action == "end_tracking";
-    carry_out::<()>(app, visit, |person| {
-        let known = person.profile.as_ref().ok_or(())?;
-        let mut profile = known.clone();
-        profile.rev += 1;
-        let given = if is_tracking {
-            &mut profile.tracking_since
-        } else {
-            &mut profile.profiling_since
-        };
-        given.take().ok_or(())?;
-        let mut transaction = Transaction::default();
-        transaction.put(
-            Record::Profile(Box::new(profile)),
-            Expect::Revision(known.rev),
-        );
-        Ok(transaction)
+    let purpose = if action == "end_tracking" {
+        Purpose::Tracking
+    } else {
+        Purpose::Profiling
+    };
+    let mut told_at = visit.now;
+    carry_out(app, visit, |person| {
+        let now = told_at;
+        told_at = plus_seconds(now, 1);
+        consent::end_purpose(&visit.linked.scope, person, purpose, now).ok_or(())
     })
     .await?;
     Ok(Done::ConsentEnded)

@@ -5,6 +5,7 @@ use lambda_http::{Body, Response};
 use rundbrief::consent::changeable;
 use rundbrief::form::{FieldValue, wire_name};
 use rundbrief::page_language::Language;
+use rundbrief::person::Purpose;
 use rundbrief::setup::{Field, FieldType, built_in_label};
 
 use super::act::Done;
@@ -337,7 +338,7 @@ pub(super) async fn of_the_mailbox(
     ];
     let consents = [
         (
-            profile.tracking_since,
+            visit.person.agrees_since(Purpose::Tracking),
             language.pick("Auswertung", "Evaluation"),
             language.pick(
                 "Sie haben eingewilligt, dass Öffnungen und Klicks Ihnen zugeordnet werden.",
@@ -346,7 +347,7 @@ pub(super) async fn of_the_mailbox(
             "end_tracking",
         ),
         (
-            profile.profiling_since,
+            visit.person.agrees_since(Purpose::Profiling),
             language.pick("Interessenprofil", "Profile of interests"),
             language.pick(
                 "Sie haben eingewilligt, dass aus Ihren Klicks ein Interessenprofil entsteht.",

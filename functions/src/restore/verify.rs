@@ -5,7 +5,9 @@
 use ring::digest::{Context, SHA256};
 use rundbrief::archive::{ARCHIVE_FORMAT, Archive, ArchiveSet, Manifest};
 use rundbrief::crypto::hex;
+use rundbrief::key::Key;
 use rundbrief::restore::{Damage, Problem, Restore, RestoreState};
+use rundbrief::tombstone_mark::TombstoneMark;
 
 use super::Work;
 use super::archive::{Placed, fetch};
@@ -35,7 +37,8 @@ impl Work<'_> {
         self.put(restore, &moved).await
     }
 
-    /// The archive's manifest, if there is one, it is the catalogue's, and it is this account's.
+    /// The archive's manifest, if there is one, it is the catalogue's, it is this account's, and the
+    /// account's tombstones are here.
     pub(super) async fn manifest(
         &self,
         restore: &Restore,
@@ -69,9 +72,15 @@ impl Work<'_> {
         } else {
             None
         };
-        Ok(match damage {
-            Some(damage) => Err(damage.into()),
-            None => Ok(manifest),
+        if let Some(damage) = damage {
+            return Ok(Err(damage.into()));
+        }
+        // Last: the archive may be whole, and yet there is nothing to replay over it.
+        let place = Key::tombstone_mark(self.scope.account());
+        let mark: Option<TombstoneMark> = self.app.store.get(&place, self.now).await?;
+        Ok(match mark {
+            Some(mark) if mark.vouches_for(&self.scope) => Ok(manifest),
+            Some(_) | None => Err(Damage::TombstonesMissing.into()),
         })
     }
 

@@ -14,6 +14,7 @@ use rundbrief::record::{Expect, Record, Stored, Transaction};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::marks;
 use crate::app::{App, Trouble};
 use crate::settings::InvalidSetting;
 use crate::store::{Range, WriteError};
@@ -93,6 +94,8 @@ async fn seal_one(
     let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
         return Ok(0);
     };
+    // This is the hour's one walk over all accounts.
+    marks::mark(app, &account, &scope, now).await?;
     let mut waiting = waiting(app, &scope, now).await?;
     if waiting.is_empty() {
         return Ok(0);

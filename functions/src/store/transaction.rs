@@ -216,6 +216,8 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         Record::Erasure(record) => item::item(&key, record.as_ref()),
         Record::SealedEvidence(record) => item::item(&key, record.as_ref()),
         Record::Delivery(record) => item::item(&key, record.as_ref()),
+        Record::Account(record) => item::item(&key, record.as_ref()),
+        Record::TombstoneMark(record) => item::item(&key, record),
     }
 }
 

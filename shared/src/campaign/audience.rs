@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::ledger::{Class, Skip};
 use super::reading::Found;
 use crate::id::ListId;
-use crate::person::{Profile, Withdrawal};
+use crate::person::{Profile, Purpose, Withdrawal};
 
 /// Whom a campaign is for.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,9 @@ impl Audience<'_> {
             return Judgement::Recipient {
                 list: (*list).clone(),
                 class: Class {
-                    tracked: profile.tracking_since.is_some(),
+                    tracked: profile
+                        .agrees_since(Purpose::Tracking, withdrawal)
+                        .is_some(),
                     ..Class::default()
                 },
             };

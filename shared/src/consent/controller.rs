@@ -152,6 +152,15 @@ pub fn lift_restriction(person: &Person, now: Timestamp) -> Option<Transaction> 
         ..before
     };
     let mut transaction = Transaction::default();
+    // A legal hold restricts all the same.
+    if !withdrawal.is_restricted() {
+        transaction.tell(News {
+            topic: Topic::RestrictionLifted,
+            person: person.key,
+            at: to_millisecond(now),
+            record: None,
+        });
+    }
     transaction.put(
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
@@ -362,6 +371,9 @@ mod tests {
                 }
                 Step::Put(Record::Tombstone(tombstone), Expect::Revision(1)) => {
                     person.tombstone = Some(tombstone);
+                }
+                Step::Tell(news) => {
+                    assert_eq!((news.topic, news.at), (Topic::RestrictionLifted, now));
                 }
                 other => panic!("{other:?}"),
             }

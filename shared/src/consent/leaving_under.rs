@@ -27,6 +27,23 @@ pub struct Terms<'a> {
     pub outbox: EventId,
 }
 
+/// Notes on the record of leaving under which setup it was and when it becomes nobody's: whichever
+/// way somebody leaves, the period that the account promises is the same. What else the setup says
+/// (a reason, a farewell) belongs to the button.
+pub fn note_terms(transaction: &mut Transaction, setup: Option<&UnsubscribeSetup>) {
+    let Some(setup) = setup else {
+        return;
+    };
+    for step in &mut transaction.0 {
+        if let Step::Put(Record::Unsubscription(unsubscription), _) = step {
+            unsubscription.setup = Some(setup.id.clone());
+            unsubscription.anonymise_at = setup
+                .anonymise_days
+                .map(|days| plus_days(unsubscription.at, days));
+        }
+    }
+}
+
 /// What leaving changes, and whether a mail was promised; as [`leave`] otherwise.
 pub fn leave_under(
     scope: &AccountScope,
@@ -39,14 +56,11 @@ pub fn leave_under(
     let Some(setup) = terms.setup else {
         return Some((transaction, false));
     };
+    note_terms(&mut transaction, Some(setup));
     let mut left_at = None;
     for step in &mut transaction.0 {
         if let Step::Put(Record::Unsubscription(unsubscription), _) = step {
-            unsubscription.setup = Some(setup.id.clone());
             unsubscription.reason = terms.reason;
-            unsubscription.anonymise_at = setup
-                .anonymise_days
-                .map(|days| plus_days(unsubscription.at, days));
             left_at = Some(unsubscription.at);
         }
     }

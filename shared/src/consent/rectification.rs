@@ -3,13 +3,17 @@
 //! Only what is there can be changed or taken away: nothing is collected that no form asked for.
 //! The address is no field: a new one is a new person, who must confirm (L-18).
 
+use jiff::Timestamp;
+
 use crate::form::{FieldValue, SentValue, fits_field, wire_name};
-use crate::id::FieldKey;
+use crate::id::{FieldKey, PersonKey};
 use crate::key::AccountScope;
 use crate::person::{Person, Profile};
 use crate::personal::PersonalText;
 use crate::record::{Expect, Record, Transaction};
 use crate::setup::{Field, FieldType};
+use crate::time::to_millisecond;
+use crate::webhook::{News, Topic};
 
 /// What the controller assigns and not the person: shown, not changed here.
 const ASSIGNED: [&str; 3] = ["customer_number", "branch_number", "advertising_criteria"];
@@ -54,6 +58,7 @@ pub fn rectify(
     person: &Person,
     declared: &[Field],
     sent: &[(String, SentValue)],
+    now: Timestamp,
 ) -> Rectified {
     let Some(before) = &person.profile else {
         return Rectified::Unchanged;
@@ -99,5 +104,19 @@ pub fn rectify(
         scope.withdrawal(person.key),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
+    transaction.tell(changed(person.key, now));
     Rectified::Write(transaction)
+}
+
+/// What recipients are told of data that were changed (Art. 19 GDPR): of whom, not what.
+///
+/// Of what has no record of its own a person has one message at an instant: whoever decides again
+/// after a conflict says a later one.
+pub fn changed(person: PersonKey, now: Timestamp) -> News {
+    News {
+        topic: Topic::Changed,
+        person,
+        at: to_millisecond(now),
+        record: None,
+    }
 }

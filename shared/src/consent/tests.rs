@@ -1,6 +1,9 @@
 //! Walks through a person's consent history, against a small model of the store: a map with the
 //! same conditions.
 
+mod left_lists;
+mod purposes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -50,6 +53,7 @@ impl Model {
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, &entropy),
             has_address_rules: false,
+            tombstones_marked: false,
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,
@@ -556,7 +560,7 @@ fn what_was_read_of_a_profile_that_is_over_is_not_written_over_a_new_one() {
         "first_name".to_owned(),
         crate::form::SentValue::Text("Anna".to_owned()),
     )];
-    let Rectified::Write(decided) = rectify(&model.scope, &before, &[], &sent) else {
+    let Rectified::Write(decided) = rectify(&model.scope, &before, &[], &sent, model.now) else {
         panic!("another name");
     };
     // Meanwhile the relationship turns out to have ended long ago, and begins anew.
@@ -661,6 +665,7 @@ proptest! {
         let mut left_all_at: Option<Timestamp> = None;
         let mut ever_left = false;
         let mut left_lists = std::collections::BTreeSet::new();
+        let mut list_left_at = BTreeMap::new();
         let mut said = Vec::new();
         for event in events {
             model.wait(1);
@@ -674,7 +679,9 @@ proptest! {
                 Event::Leave(list) => {
                     let before = model.person(key).active_lists();
                     model.leave(WHO, list.map(|list| lists[list]));
-                    left_lists.extend(before.difference(&model.person(key).active_lists()).cloned());
+                    let after = model.person(key).active_lists();
+                    left_lists.extend(before.difference(&after).cloned());
+                    list_left_at.extend(before.difference(&after).map(|list| (list.clone(), model.now)));
                     if list.is_none() && model.person(key).profile.is_some() {
                         left_all_at = Some(model.now);
                         ever_left = true;
@@ -714,6 +721,8 @@ proptest! {
                 prop_assert_eq!(evidence.subscriber, Some(key));
                 prop_assert!(evidence.lists.iter().any(|asked| asked.id == list));
                 prop_assert!(left_all_at.is_none_or(|at| evidence.signed_up_at > at), "no link from before leaving");
+                let renewed = |at: &Timestamp| evidence.mode == Mode::Double && evidence.signed_up_at > *at;
+                prop_assert!(list_left_at.get(&list).is_none_or(renewed), "a list that was left comes back by a later double opt-in");
                 let confirmed = evidence.state == SignUpState::Confirmed && evidence.confirmed_at.is_some() && evidence.confirm_ip.is_some();
                 prop_assert!(confirmed || evidence.mode.activates_at_once());
                 prop_assert!(!ever_left || evidence.mode == Mode::Double || person.tombstone.as_ref().is_some_and(|t| t.lifted_at.is_some()), "only a double opt-in lifts");

@@ -152,7 +152,7 @@ impl Desk<'_> {
             Command::Rectify { who } => {
                 let name = SentValue::Text(format!("Neu{who}"));
                 let sent = [("first_name".to_owned(), name)];
-                match consent::rectify(scope, person, &[], &sent) {
+                match consent::rectify(scope, person, &[], &sent, at) {
                     Rectified::Write(transaction) => Decided {
                         transaction: Some(transaction),
                         facts: Vec::new(),

@@ -3,6 +3,7 @@
 //! Made around the decisions, never in them.
 
 use super::command::Command;
+use crate::id::ListId;
 use crate::person::Person;
 use crate::record::{Record, Step, Transaction};
 use crate::sign_up::SignUpState;
@@ -50,11 +51,13 @@ pub enum Mistake {
     NoConfirmAddress,
     /// After a region switch nothing is repaired.
     NoRepair,
+    /// A form that nobody confirms brings back to a list that was left.
+    FormsReviveLists,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoTombstones,
         Self::NoWithdrawals,
         Self::ExpiredIsThere,
@@ -75,6 +78,7 @@ impl Mistake {
         Self::NoEvidence,
         Self::NoConfirmAddress,
         Self::NoRepair,
+        Self::FormsReviveLists,
     ];
 
     /// The person as whoever makes the mistake sees them.
@@ -94,6 +98,29 @@ impl Mistake {
                 let (key, rev) = (tombstone.person, tombstone.rev);
                 *tombstone = crate::person::Tombstone::none(key);
                 tombstone.rev = rev;
+            }
+        }
+        if self == Self::FormsReviveLists && matches!(command, Command::SignUp { .. }) {
+            let out: Vec<ListId> = person
+                .profile
+                .iter()
+                .flat_map(|one| one.lists.keys())
+                .cloned()
+                .collect();
+            let out: Vec<ListId> = out
+                .into_iter()
+                .filter(|list| person.has_left(list))
+                .collect();
+            for list in out {
+                if let Some(profile) = &mut person.profile {
+                    profile.lists.remove(&list);
+                }
+            }
+            if let Some(withdrawal) = &mut person.withdrawal {
+                withdrawal.lists.clear();
+            }
+            if let Some(tombstone) = &mut person.tombstone {
+                tombstone.lists.clear();
             }
         }
     }

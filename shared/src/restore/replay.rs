@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::consent::ended;
 use crate::hold;
-use crate::person::{Person, Profile, Tombstone, TombstoneKind, Withdrawal};
+use crate::person::{Person, Profile, Purpose, Tombstone, TombstoneKind, Withdrawal};
 use crate::record::Expect;
 use crate::sign_up::SignUp;
 use crate::time::day_in;
@@ -127,10 +127,15 @@ pub fn subscriber(
     if erases(tombstone, archived.profile.created_at) {
         return Replayed::nothing(Fate::DroppedTombstone);
     }
+    let stands = withdrawn.as_ref().or(live.withdrawal.as_ref());
+    // What a duty to keep holds today is not over, whatever the archive says.
+    let archived = &ArchivedSubscriber {
+        profile: hold::kept(archived.profile.clone(), stands),
+        ..archived.clone()
+    };
     if known == Known::Expired || is_over(archived.profile.gone_at, now) {
         return Replayed::nothing(Fate::DroppedExpired);
     }
-    let stands = withdrawn.as_ref().or(live.withdrawal.as_ref());
     let profile = hold::kept(ended_with(&archived.profile, stands, zone), stands);
     if is_over(profile.gone_at, now) {
         return Replayed::nothing(Fate::DroppedExpired);
@@ -257,6 +262,9 @@ fn merged(archived: &ArchivedSubscriber, live: &Person) -> Option<Withdrawal> {
         for (list, at) in &archived.lists {
             later(&mut after, list, *at);
         }
+        for purpose in Purpose::ALL {
+            after.note_purpose(purpose, archived.purpose_at(purpose));
+        }
     }
     if let Some(tombstone) = &live.tombstone {
         for (kind, at) in &tombstone.at {
@@ -281,6 +289,9 @@ fn merged(archived: &ArchivedSubscriber, live: &Person) -> Option<Withdrawal> {
         }
         for (list, at) in &tombstone.lists {
             later(&mut after, list, *at);
+        }
+        for purpose in Purpose::ALL {
+            after.note_purpose(purpose, tombstone.purpose_at(purpose));
         }
     }
     // What stands today counts, and the archive only where nothing else remembers.

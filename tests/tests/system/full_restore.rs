@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, PutRequest, ScalarAttributeType, WriteRequest,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, PutRequest, ScalarAttributeType, WriteRequest,
 };
 use functions::after_restore::{Line, Mode, Options, Standing, run};
 use functions::app::App;
@@ -473,6 +473,7 @@ async fn the_check_list_stops_at_once_where_going_on_would_do_harm() {
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert_eq!(standing(&lines, "tables"), Standing::Failed);
     let mut app = app(world.endpoint("table"));
+    let platform_secret = app.settings.platform_secret_arn.clone();
     app.settings.platform_secret_arn = app
         .settings
         .platform_secret_arn
@@ -485,5 +486,55 @@ async fn the_check_list_stops_at_once_where_going_on_would_do_harm() {
         .await
         .without_counters()
         .expect_same(&before.without_counters(), "this");
+
+    // The right tables, but the one of the tombstones is empty: nobody knows who left.
+    let lose = async || {
+        let clients = world.clients();
+        let gone = clients.dynamodb().delete_item().table_name(&tombstones);
+        let gone = gone
+            .key("pk", AttributeValue::S("A#demo#T".to_owned()))
+            .key("sk", AttributeValue::S("mark".to_owned()));
+        assert!(gone.send().await.is_ok(), "the mark is gone");
+    };
+    lose().await;
+    app.settings.platform_secret_arn = platform_secret;
+    for mode in [Mode::Check, Mode::Apply, Mode::Release] {
+        let options = Options {
+            mode,
+            replicated: false,
+        };
+        let lines = run(&app, options, &mut |_| {}).await;
+        assert_eq!(standing(&lines, "tombstones known"), Standing::Failed);
+        let said = lines.last().expect("a line");
+        assert!(said.note.contains("1 accounts, 1 without"), "{lines:#?}");
+        assert_eq!(lines.len(), 3, "nothing was frozen, changed or deleted");
+    }
+    // What had a mark is given no other one; what never had, is once.
+    world.run("retention").await;
+    assert!(
+        world
+            .scan_table()
+            .await
+            .of_kind("tombstone_mark")
+            .is_empty()
+    );
+    let old = world.clients();
+    let old = old.dynamodb().update_item();
+    let old = old
+        .table_name(world.endpoint("table"))
+        .key("pk", AttributeValue::S("A#demo".to_owned()))
+        .key("sk", AttributeValue::S("account".to_owned()))
+        .update_expression("REMOVE tombstones_marked");
+    assert!(old.send().await.is_ok(), "made before there were marks");
+    world.run("retention").await;
+    world.run("retention").await;
+    let stored = world.scan_table().await;
+    assert_eq!(stored.of_kind("tombstone_mark").len(), 1);
+    let account = stored.of_kind("account")[0];
+    assert_eq!(account["tombstones_marked"], true, "{account}");
+    lose().await;
+    world.run("retention").await;
+    let stored = world.scan_table().await;
+    assert!(stored.of_kind("tombstone_mark").is_empty());
     world.finish().await;
 }

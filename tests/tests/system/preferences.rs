@@ -160,6 +160,17 @@ async fn a_link_of_a_newsletter_leaves_lists_and_opens_nothing_else() {
         );
     }
     assert_eq!(known(&world, &anna).await["state"], "active");
+    // The period after which nobody knows who left holds whichever way they take.
+    let setup = json!({"name": "Abmeldung", "anonymise_days": 30});
+    let setup = world
+        .api()
+        .post("/accounts/demo/unsubscribe-setups", &setup)
+        .await
+        .expect(201)
+        .json();
+    let in_force = json!({"unsubscribe_setup": setup["id"]});
+    let account = world.api().patch("/accounts/demo", &in_force).await;
+    account.expect(200);
     let body = "action=leave&list=news";
     let first = press(&world, &path, body).await.expect_page(200);
     assert!(first.text().contains("keine Newsletter"));
@@ -168,6 +179,10 @@ async fn a_link_of_a_newsletter_leaves_lists_and_opens_nothing_else() {
     let left = world.api().all("/accounts/demo/unsubscriptions").await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["via"], "preferences");
+    assert_eq!(left[0]["setup"], setup["id"]);
+    let stored = world.scan_table().await;
+    let record = stored.of_kind("unsubscription")[0];
+    assert!(record["anonymise_at"].is_string(), "{record}");
     world.finish().await;
 }
 
@@ -227,6 +242,11 @@ async fn a_fresh_link_shows_corrects_and_hands_out_what_is_stored() {
     assert_eq!(subscriber["first_name"], Value::Null, "taken away");
 
     // Each of these consents is withdrawn alone, and not again.
+    world
+        .tamper("profile", "tracking_since", "2026-01-01T00:00:00Z")
+        .await;
+    let given = known(&world, &anna).await;
+    assert!(given["tracking_consent_since"].is_string(), "{given}");
     for action in ["end_tracking", "end_profiling", "end_tracking"] {
         let page = press(&world, &path, &format!("action={action}")).await;
         assert!(
@@ -235,7 +255,19 @@ async fn a_fresh_link_shows_corrects_and_hands_out_what_is_stored() {
                 .contains("Widerruf ist gespeichert")
         );
     }
+    let ended = known(&world, &anna).await;
+    assert_eq!(ended["tracking_consent_since"], Value::Null);
+    for kind in ["withdrawal", "tombstone"] {
+        let stored = world.scan_table().await;
+        let remembered = stored.of_kind(kind);
+        let remembered = remembered
+            .iter()
+            .any(|one| one["tracking_withdrawn_at"].is_string());
+        assert!(remembered, "{kind}");
+    }
     let read = press(&world, &path, "action=export").await.expect(200);
+    let said = "Einwilligung in Auswertung widerrufen am";
+    assert!(read.text().contains(said));
     assert!(read.text().contains("Auskunft über Ihre Daten") && read.text().contains(&anna.email));
     for (action, kind, name) in [
         ("export_json", "application/json", "access.json"),

@@ -438,6 +438,37 @@ async fn a_damaged_truncated_or_foreign_archive_is_refused_and_changes_nothing()
         after.expect_same(&before, code);
         put(&key, whole).await;
     }
+    // A stack without the account's tombstones knows nobody who must not come back; and the hourly
+    // run does not make up for it.
+    let tombstones = world.endpoint("tombstone_table").to_owned();
+    let marks = world.scan_table().await;
+    let mark = marks.of_kind("tombstone_mark");
+    assert_eq!(mark.len(), 1, "the demo account's: {mark:?}");
+    let text = |name: &str| AttributeValue::S(mark[0][name].as_str().expect("text").to_owned());
+    delete(&world, &tombstones, "A#demo#T", "mark").await;
+    world.run("retention").await;
+    let path = begin(&world, &backup).await;
+    world.drain().await;
+    let refused = read(&world, &path).await;
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert_eq!(refused["problems"][0]["code"], "tombstones_missing");
+    let put = async |fingerprint: &str| {
+        let item = ["pk", "sk", "kind", "account", "at"].map(|name| (name.to_owned(), text(name)));
+        let request = world.clients().dynamodb().put_item();
+        let request = request
+            .table_name(&tombstones)
+            .set_item(Some(item.into()))
+            .item("rev", AttributeValue::N("1".to_owned()))
+            .item("key_fingerprint", AttributeValue::S(fingerprint.to_owned()));
+        assert!(request.send().await.is_ok(), "the item can be put");
+    };
+    // A table in which another account of this name has its tombstones is no better.
+    put("00").await;
+    let path = begin(&world, &backup).await;
+    world.drain().await;
+    let refused = read(&world, &path).await;
+    assert_eq!(refused["problems"][0]["code"], "tombstones_missing");
+    put(mark[0]["key_fingerprint"].as_str().expect("text")).await;
     // Whole again, it is taken: nothing of the refused ones is in the way.
     let path = begin(&world, &backup).await;
     world.drain().await;

@@ -190,6 +190,16 @@ async fn the_button_acts_as_the_setup_in_force_says() {
             "{mode}"
         );
         assert_eq!(page.text().contains("E-Mail geschickt"), !at_once, "{mode}");
+        if !at_once {
+            // A link that was forwarded fills no mailbox: one question, however often it is pressed.
+            for _ in 0..19 {
+                assert_eq!(world.unsubscribe(&mail).send().await, page);
+            }
+            let stored = world.scan_table().await;
+            let asked = stored.of_kind("outbox").into_iter();
+            let asked = asked.filter(|one| one.to_string().contains("leave_request"));
+            assert_eq!(asked.count(), 1);
+        }
         world.drain().await;
         let more = world.inbox(&person.email).await.split_off(1);
         assert_eq!(more.len(), mails, "{mode}");
@@ -408,6 +418,13 @@ async fn by_the_setups_word_only_the_list_of_the_mail_is_left() {
             (&json!(["club"]), &json!(false))
         );
     }
+    // A form that nobody confirms brings nobody back to it: whoever sent it (T-11).
+    let form = world.sign_up("two").email(&anna.email);
+    let sent = form.from(world.fresh_client()).send().await;
+    sent.expect_accepted();
+    let known = world.subscriber(&anna.email).await.unwrap();
+    assert_eq!(known["lists"], json!(["news"]));
+    world.drain().await;
     // A mail that came through no list leads out of everything.
     let (clara, mail) = subscriber(&world, "clara").await;
     world.unsubscribe(&mail).send().await.expect_page(200);
@@ -464,5 +481,21 @@ async fn after_its_period_nobody_knows_whose_unsubscription_it_was_and_nobody_is
     let again = world.run("retention").await;
     assert_eq!(again["anonymised"], json!({"done": 0, "failed": 0}));
     assert_eq!(left(&world).await, std::slice::from_ref(after));
+
+    // Whichever way they leave: here the controller says so.
+    for action in ["unsubscribe", "object"] {
+        let (person, _) = subscriber(&world, action).await;
+        let id = world.subscriber(&person.email).await.unwrap()["id"].clone();
+        let path = format!(
+            "/accounts/demo/subscribers/{}/{action}",
+            id.as_str().unwrap()
+        );
+        world.api().post(&path, &json!({})).await.expect(200);
+        let stored = world.scan_table().await;
+        let record = stored.of_kind("unsubscription");
+        let record = record.into_iter().find(|one| one["person"] == id).unwrap();
+        assert_eq!(record["setup"], json!(setup), "{action}");
+        assert!(record["anonymise_at"].is_string(), "{action}: {record}");
+    }
     world.finish().await;
 }

@@ -79,6 +79,8 @@ async fn a_recipient_is_told_by_key_only_and_the_proof_counts_it_once_it_is_ackn
         "sign_up_confirmed",
         "unsubscribed",
         "restricted",
+        "restriction_lifted",
+        "changed",
         "objected",
     ];
     let made = hook(&world, &ours.url(), &events).await;
@@ -100,10 +102,18 @@ async fn a_recipient_is_told_by_key_only_and_the_proof_counts_it_once_it_is_ackn
     let id = id_of(&world, &anna).await;
     let path = format!("/accounts/demo/subscribers/{id}");
     let api = world.api();
+    // A change is told once; what is so already is none.
+    for _ in 0..2 {
+        let change = json!({"first_name": "Neuname"});
+        api.patch(&path, &change).await.expect(200);
+    }
     api.post(&format!("{path}/restrict"), &json!({}))
         .await
         .expect(200);
     api.post(&format!("{path}/object"), &json!({}))
+        .await
+        .expect(200);
+    api.post(&format!("{path}/lift-restriction"), &json!({}))
         .await
         .expect(200);
     minute(&world).await;

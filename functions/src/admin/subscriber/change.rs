@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use rundbrief::account::Scope;
 use rundbrief::address::EmailAddress;
-use rundbrief::consent::mark_customer;
+use rundbrief::consent::{changed, mark_customer};
 use rundbrief::form::{FieldValue, fits_field};
 use rundbrief::id::FieldKey;
+use rundbrief::person::Profile;
 use rundbrief::personal::{InvalidText, PersonalText};
 use rundbrief::record::{Expect, Record, Transaction};
 use rundbrief::setup::{BUILT_IN_FIELDS, Field, FieldType};
+use rundbrief::time::plus_seconds;
 use serde_json::Value;
 
 use super::super::access::{Access, Sent};
@@ -42,6 +44,7 @@ const READ_ONLY: [&str; 10] = [
 pub(super) async fn change(access: Access, sent: Sent) -> Answer {
     let desk = access.with(Scope::Write)?;
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
+    let mut told_at = desk.now;
     for _ in 0..ATTEMPTS {
         let (person, before) = known(&desk).await?;
         if_match(&desk.headers, &etag(&before, person.withdrawal.as_ref()))?;
@@ -78,6 +81,14 @@ pub(super) async fn change(access: Access, sent: Sent) -> Answer {
             desk.scope.withdrawal(person.key),
             Expect::unchanged(person.withdrawal.as_ref()),
         );
+        let is_news = Profile {
+            rev: before.rev,
+            ..profile.clone()
+        } != before;
+        if is_news {
+            transaction.tell(changed(person.key, told_at));
+            told_at = plus_seconds(told_at, 1);
+        }
         match desk
             .app
             .store

@@ -20,6 +20,7 @@ use super::super::resource::ATTEMPTS;
 use super::{PATH, etag, known, shown};
 use crate::problem::Problem;
 use crate::store::WriteError;
+use crate::unsubscribe;
 
 /// The day is later than an end that has come already.
 const HAS_ENDED: Problem = Problem {
@@ -73,8 +74,13 @@ pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
     let list = body.finish(Some(list))?;
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
     let leaving = leaving(&desk, list);
+    let setup = unsubscribe::in_force(&desk.app, &desk.account, &desk.scope, desk.now).await?;
     let key = decide(&desk, |person| {
-        Ok(consent::leave(&desk.scope, person, &leaving, &zone))
+        let mut left = consent::leave(&desk.scope, person, &leaving, &zone);
+        if let Some(left) = &mut left {
+            consent::note_terms(left, setup.as_ref());
+        }
+        Ok(left)
     })
     .await?;
     stands(&desk, key).await
@@ -103,8 +109,11 @@ pub(super) async fn object(access: Access, sent: Sent) -> Answer {
     sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
     let leaving = leaving(&desk, None);
+    let setup = unsubscribe::in_force(&desk.app, &desk.account, &desk.scope, desk.now).await?;
     let key = decide(&desk, |person| {
-        Ok(Some(consent::object(&desk.scope, person, &leaving, &zone)))
+        let mut objected = consent::object(&desk.scope, person, &leaving, &zone);
+        consent::note_terms(&mut objected, setup.as_ref());
+        Ok(Some(objected))
     })
     .await?;
     stands(&desk, key).await

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Fact, Line, Verdict, When};
-use crate::histories::premises::FORMS;
+use crate::histories::premises::{FORMS, LISTS};
 use crate::id::EventId;
 use crate::setup::Mode;
 
@@ -43,9 +43,18 @@ impl Join {
         self.by != By::Import && is_later(self.form, left, open)
     }
 
-    /// Whether they agreed anew after they had left the list.
+    /// Whether they came back to a list after they had left it. A form that nobody confirms is
+    /// anybody's, and a link of before leads nowhere for that list. What one of two regions took
+    /// that did not know of the other's is decided once both do: until the order is known either
+    /// may be so.
     fn is_renewal(&self, left: When, open: bool) -> bool {
-        self.by != By::Import && is_later(self.agreed, left, open)
+        if self.by == By::Import {
+            false
+        } else if open {
+            is_later(self.agreed, left, open)
+        } else {
+            self.by == By::Double && is_later(self.form, left, open)
+        }
     }
 }
 
@@ -77,6 +86,12 @@ pub(super) struct State {
     /// Anything was left, objected to or restricted since the last double opt-in.
     troubled: bool,
     left_at: Option<Timestamp>,
+    /// Lists that were left by name: which, and order and time of it.
+    left_by_name: Vec<(usize, usize, Timestamp)>,
+    /// By list: it may ever have been left, by name or with all.
+    ever_left: [bool; LISTS.len()],
+    /// By list: it was left for sure, and no double opt-in has brought them back to it.
+    out: [bool; LISTS.len()],
     /// Any list was ever left.
     has_left: bool,
     /// When a double opt-in was last completed.
@@ -213,6 +228,17 @@ impl State {
         })
     }
 
+    /// Whether no form that nobody confirms may put them on this list.
+    fn is_out(&self, list: usize) -> bool {
+        self.out[list] && !self.open
+    }
+
+    /// Whether a link was sent before this list was left by name: by either clock later is later.
+    fn is_void_for(&self, list: usize, (order, When { at, .. }, _): (usize, When, usize)) -> bool {
+        let mut left = self.left_by_name.iter();
+        !self.open && left.any(|(of, left, left_at)| *of == list && order < *left && at <= *left_at)
+    }
+
     /// The next line.
     pub(super) fn take(&mut self, line: &Line, list: usize) {
         if !matches!(
@@ -225,14 +251,18 @@ impl State {
             Fact::SignedUp { event, form, .. } => {
                 self.sign_ups.insert(*event, (line.order, line.when, *form));
                 let (_, mode, lists) = FORMS[*form];
-                let barred =
-                    self.block.is_some() || self.restricted || self.is_suppressed_for_sure();
+                let barred = self.block.is_some()
+                    || self.restricted
+                    || self.is_suppressed_for_sure()
+                    || lists.iter().all(|list| self.is_out(*list));
                 if mode == Mode::Double || barred {
                     return;
                 }
                 // What was decided while something barred it led to nothing; and after anything that
-                // was left or reported such a form may be asked to be confirmed instead.
+                // was left or reported such a form may be asked to be confirmed instead. It leads
+                // to something if it asks for a list that nobody ever left.
                 let firm = !self.troubled
+                    && lists.iter().any(|list| !self.ever_left[*list])
                     && self.lost.is_none()
                     && self
                         .barred_until
@@ -242,13 +272,13 @@ impl State {
                     self.loosen();
                 }
                 self.begin_anew(line.when);
-                if lists.contains(&list) {
+                if lists.contains(&list) && !self.is_out(list) {
                     self.join(Join {
                         by: By::Form,
                         at: line.when.at,
                         form: line.when,
                         agreed: line.when,
-                        firm,
+                        firm: firm && !self.ever_left[list],
                     });
                 }
             }
@@ -271,16 +301,26 @@ impl State {
                     at: line.when.at,
                     form: sign_up.1,
                     agreed: line.when,
-                    firm: self.is_after_all(line.when.at),
+                    // By the clock of whoever took the form, a list may have been left after it.
+                    firm: self.is_after_all(sign_up.1.at),
                 };
                 self.confirmed.push(join);
-                if FORMS[sign_up.2].2.contains(&list) {
-                    self.join(join);
+                for one in FORMS[sign_up.2].2 {
+                    if self.is_void_for(*one, sign_up) {
+                        continue;
+                    }
+                    self.out[*one] = false;
+                    if *one == list {
+                        self.join(join);
+                    }
                 }
             }
             Fact::Left { list: None, .. } | Fact::Objected => {
                 // Of lists that they may or may not have been on it says nothing for later.
                 self.left |= self.is_firm() && !self.open;
+                let recorded = matches!(line.fact, Fact::Left { recorded: true, .. });
+                self.out[list] |= recorded && self.is_firm() && self.ended.is_none();
+                self.ever_left = [true; LISTS.len()];
                 self.leave_for_good(line);
             }
             Fact::Left {
@@ -288,6 +328,9 @@ impl State {
             } => {
                 self.troubled = true;
                 self.has_left = true;
+                self.ever_left[*left] = true;
+                self.out[*left] = true;
+                self.left_by_name.push((*left, line.order, line.when.at));
                 if *left == list {
                     self.left = true;
                     let (open, left) = (self.open, line.when);

@@ -429,6 +429,39 @@ fn a_confirmed_sign_up_comes_back_over_one_that_an_older_archive_brought_back_un
 }
 
 #[test]
+fn what_a_hold_keeps_today_comes_back_although_its_archive_says_that_it_is_over() {
+    let vienna = zone("Europe/Vienna").unwrap();
+    let now = at("2027-03-10T00:00:00Z");
+    let archived = ArchivedSubscriber {
+        profile: Profile {
+            ended_on: Some("2027-01-31".parse().unwrap()),
+            gone_at: Some(at("2027-02-28T23:00:00Z")),
+            ..profile(at("2027-01-01T00:00:00Z"))
+        },
+        withdrawal: None,
+    };
+    let until = "2034-12-31".parse().unwrap();
+    let placed = at("2027-02-10T00:00:00Z");
+    let hold = hold::Hold::new("§ 132 BAO".to_owned(), until, &vienna, placed).unwrap();
+    for (hold, fate) in [(Some(hold), Fate::Added), (None, Fate::DroppedExpired)] {
+        let live = Person {
+            withdrawal: Some(Withdrawal {
+                rev: 1,
+                hold,
+                ..Withdrawal::none(KEY)
+            }),
+            ..Person::unknown(KEY)
+        };
+        let back = subscriber(&archived, &live, Known::Absent, &vienna, now);
+        assert_eq!(back.fate, fate);
+        if let Some(profile) = back.profile {
+            assert_eq!(profile.gone_at, None, "nothing sweeps it");
+            assert!(profile.ended_on.is_some(), "its end counts again after it");
+        }
+    }
+}
+
+#[test]
 fn a_line_of_two_persons_or_of_none_is_no_subscriber() {
     let archived = profile(at("2027-01-01T00:00:00Z"));
     let mut line = serde_json::to_value(&archived).unwrap();
