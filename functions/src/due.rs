@@ -50,7 +50,11 @@ impl<'a> Walk<'a> {
         Ok(entries.map(|entries| entries.into_iter().map(|entry| entry.key).collect()))
     }
 
-    async fn entries(&mut self) -> Result<Option<Vec<DueEntry>>, Trouble> {
+    /// The same, each with the time at which it fell due.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub async fn entries(&mut self) -> Result<Option<Vec<DueEntry>>, Trouble> {
         if self.ready.is_none() {
             let first = std::mem::take(&mut self.left);
             let first = first.iter().map(|position| self.page(position));

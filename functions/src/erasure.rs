@@ -5,8 +5,10 @@
 
 mod files;
 mod ledgers;
+mod linked;
 mod quarantine;
 mod records;
+mod traces;
 
 use std::time::Duration;
 
@@ -16,15 +18,16 @@ use rundbrief::account::Account;
 use rundbrief::archive::Archive;
 use rundbrief::erasure::{self, AskedBy, Decision, Erasure, Known, Task, Told};
 use rundbrief::hold::Hold;
-use rundbrief::id::{AccountId, EventId, PersonKey};
+use rundbrief::id::{AccountId, EventId, PersonKey, RecordId};
 use rundbrief::key::{AccountScope, Key, Table};
-use rundbrief::person::Unsubscription;
+use rundbrief::person::{Profile, Unsubscription};
 use rundbrief::record::{Expect, Stored};
 use rundbrief::sign_up::SignUp;
 use rundbrief::webhook::Topic;
 use rundbrief::webhook::delivery::Delivery;
 use tokio::time::Instant;
 
+use self::linked::Linked;
 use crate::app::{App, Trouble};
 use crate::store::{Range, WriteError};
 
@@ -61,12 +64,16 @@ pub(crate) async fn erase(
 ) -> Result<Erased, Trouble> {
     // Who is held is held with what they were before.
     let known = app.store.person(scope, person, now).await?;
+    let mut linked = Vec::new();
     if !known.is_held(now) {
         for former in formers(app, scope, person, now).await? {
-            Box::pin(erase_one(app, scope, former, by, now)).await?;
+            let erased = Box::pin(erase_one(app, scope, former, by, &[], now)).await?;
+            if let Erased::Begun(erasure) = erased {
+                linked.push(erasure.id());
+            }
         }
     }
-    Box::pin(erase_one(app, scope, person, by, now)).await
+    Box::pin(erase_one(app, scope, person, by, &linked, now)).await
 }
 
 /// The persons of all addresses that this one took over from, the nearest first.
@@ -100,11 +107,15 @@ async fn erase_one(
     scope: &AccountScope,
     person: PersonKey,
     by: AskedBy,
+    linked: &[RecordId],
     now: Timestamp,
 ) -> Result<Erased, Trouble> {
+    let profile = scope.profile(person);
+    let mut is_named = false;
     for _ in 0..ATTEMPTS {
-        let (known, sign_ups, unsubscriptions, before, quarantined) = futures::try_join!(
+        let (known, profile, sign_ups, unsubscriptions, before, quarantined) = futures::try_join!(
             app.store.person(scope, person, now),
+            app.store.get_even_expired::<Profile>(&profile),
             app.store
                 .records::<SignUp>(scope, person, SignUp::RECORD, now),
             app.store
@@ -112,16 +123,26 @@ async fn erase_one(
             of_person(app, scope, person, now),
             quarantine::of_person(app, scope, person, now),
         )?;
+        let expired = profile.filter(|one| one.expires_at().is_some_and(|at| at <= now));
         let known = Known {
             person: &known,
             sign_ups: &sign_ups,
             unsubscriptions: &unsubscriptions,
             before: &before,
             is_quarantined: !quarantined.is_empty(),
+            expired: expired.as_ref(),
+            is_named,
+            linked,
         };
         let event = EventId::generate(now, app.entropy.as_ref());
         match erasure::erase(scope, known, event, by, now) {
-            Decision::Unknown => return Ok(Erased::Nobody),
+            Decision::Unknown => {
+                // Looked for only now: it takes a read of every campaign.
+                if is_named || !traces::name(app, scope, person, now).await? {
+                    return Ok(Erased::Nobody);
+                }
+                is_named = true;
+            }
             Decision::Done(erasure) => return Ok(Erased::Begun(erasure)),
             Decision::Held(None, hold) => return Ok(Erased::Held(hold)),
             Decision::Held(Some(noted), hold) => match app.store.commit(scope, &noted, now).await {
@@ -154,7 +175,8 @@ pub(crate) async fn of_person(
         .await
 }
 
-/// Does what is left of the clean-up until `stop_at`; the erasure as it is then.
+/// Does what is left of the clean-up until `stop_at`, that of the addresses before first; the
+/// erasure as it is then.
 ///
 /// # Errors
 /// When what was done cannot be written down.
@@ -163,6 +185,18 @@ pub(crate) async fn clean_up(
     account: &Account,
     scope: &AccountScope,
     before: Erasure,
+    stop_at: Instant,
+) -> Result<Erasure, Trouble> {
+    let linked = linked::clean(app, account, scope, &before, stop_at).await?;
+    clean_one(app, (account, scope), before, linked, stop_at).await
+}
+
+/// The same of one address; `linked`: how far those before are, where somebody looked.
+async fn clean_one(
+    app: &App,
+    (account, scope): (&Account, &AccountScope),
+    before: Erasure,
+    linked: Linked,
     stop_at: Instant,
 ) -> Result<Erasure, Trouble> {
     let mut after = before.clone();
@@ -176,7 +210,10 @@ pub(crate) async fn clean_up(
             Task::Ledgers => ledgers::clean(app, scope, &after, stop_at).await,
             Task::ImportFiles => files::clean(app, scope).await,
             Task::Ses => ses(app, &after).await,
-            Task::Recipients => recipients(app, scope, &mut after).await,
+            Task::Linked => Ok(linked.are_gone),
+            Task::Recipients => recipients(app, scope, &mut after)
+                .await
+                .map(|told| told && (after.linked.is_empty() || linked.are_told)),
         };
         match done {
             Ok(true) => after.note(task, app.now()),
@@ -313,7 +350,8 @@ async fn ses(app: &App, erasure: &Erasure) -> Result<bool, Trouble> {
     Ok(true)
 }
 
-/// Goes on with an erasure that the index named; whether it is complete.
+/// Goes on with an erasure that the index named; the erasure as it is then, `None` when there is
+/// nothing to go on with.
 ///
 /// # Errors
 /// When the store does not answer.
@@ -322,23 +360,21 @@ pub(crate) async fn resume(
     key: &Key,
     now: Timestamp,
     stop_at: Instant,
-) -> Result<bool, Trouble> {
+) -> Result<Option<Erasure>, Trouble> {
     let account = key
         .pk
         .strip_prefix("A#")
         .and_then(|rest| AccountId::parse(rest.split('#').next()?).ok());
     let Some(account) = account else {
-        return Ok(true);
+        return Ok(None);
     };
-    let Some(account) = app.store.account(&account, now).await? else {
-        return Ok(true);
-    };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
-        return Ok(true);
+    let Some((account, scope)) = app.account(&account, now).await? else {
+        return Ok(None);
     };
     let Some(erasure) = app.store.get::<Erasure>(key, now).await? else {
-        return Ok(true);
+        return Ok(None);
     };
-    let erasure = clean_up(app, &account, &scope, erasure, stop_at).await?;
-    Ok(erasure.is_complete())
+    clean_up(app, &account, &scope, erasure, stop_at)
+        .await
+        .map(Some)
 }

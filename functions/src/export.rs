@@ -156,7 +156,7 @@ async fn requests(
     person: PersonKey,
     now: Timestamp,
 ) -> Result<Value, Trouble> {
-    let prefix = format!("{}{person}-", PersonRequest::prefix());
+    let prefix = PersonRequest::prefix_of(person);
     let requests: Vec<PersonRequest> = app
         .store
         .all(&scope.configuration_partition(), &prefix, now)

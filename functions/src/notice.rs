@@ -51,7 +51,7 @@ pub async fn handle(app: Arc<App>, event: Value) -> Result<Value, Failure> {
 
 async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     let now = app.now();
-    let Some((account, scope)) = app.open_account(&message.account, now).await? else {
+    let Some((account, scope)) = app.account(&message.account, now).await? else {
         return Ok(Verdict::Done);
     };
     let key = scope.record(message.person, Outbox::RECORD, message.outbox);
@@ -59,6 +59,11 @@ async fn send(app: &App, message: NoticeMessage) -> Result<Verdict, Trouble> {
     let Some(outbox) = app.store.get::<Outbox>(&key, now).await? else {
         return Ok(Verdict::Done);
     };
+    // A closed account mails nobody, but for the link by which a person exercises their rights: these
+    // last as long as the data do.
+    if !account.is_open(now) && outbox.notice != Notice::MailboxProof {
+        return Ok(Verdict::Done);
+    }
     let leased = match outbox.attempt(now) {
         Attempt::Done | Attempt::NotYet => return Ok(Verdict::Done),
         Attempt::Busy(_) => return Ok(Verdict::Again),

@@ -193,7 +193,10 @@ async fn press(
             act::end_consent(app, &visit, action).await?
         }
         (Reach::Mailbox, "object") => act::object(app, &visit).await?,
-        (Reach::Mailbox, "address") => act::change_address(app, request, &visit, &sent).await?,
+        // Nobody could confirm it in a closed account.
+        (Reach::Mailbox, "address") if visit.linked.account.is_open(visit.now) => {
+            act::change_address(app, request, &visit, &sent).await?
+        }
         (Reach::Mailbox, "export" | "export_json" | "portable_json" | "portable_csv") => {
             return act::hand_out(app, &visit, action).await.map(Some);
         }

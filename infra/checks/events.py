@@ -8,10 +8,13 @@ import re
 
 import schedules
 from assertions import assertion
-from template import target
+from template import PATH, target
 
 VISIBILITY_FACTOR = 6  # Lambda's advice for a queue that feeds a function
 DEAD_LETTER_SECONDS = 14 * 86_400  # the longest that SQS keeps
+RUNBOOKS = PATH.parent.parent / "docs" / "runbooks"
+SOURCES = PATH.parent.parent / "functions" / "src"
+RETENTION = [SOURCES / "retention.rs", *sorted((SOURCES / "retention").glob("*.rs"))]
 HTTP_API_SECONDS = 29  # the gateway gives up at 30
 
 # The contract's URLs, with every method: what a page does not offer it answers itself, 405 with
@@ -151,15 +154,14 @@ def every_queue_has_a_dead_letter_queue_and_every_one_of_those_an_alarm(template
             yield f"{name}: nobody is told"
 
 
-@assertion
-def a_setup_over_its_budget_raises_an_alarm(template):
-    """The filter looks for what `signup` logs; the alarm watches what the filter counts."""
+def not_watched(template, log_group, event):
+    """Nothing, if exactly one filter looks for the event in the log and an alarm watches its count."""
     counted = []
     for metric in template.resources("AWS::Logs::MetricFilter").values():
         (transformation,) = metric["MetricTransformations"]
         if (
-            target(metric["LogGroupName"]) == "SignupLogGroup"
-            and metric["FilterPattern"] == '{ $.fields.event = "setup_over_budget" }'
+            target(metric["LogGroupName"]) == log_group
+            and metric["FilterPattern"] == f'{{ $.fields.event = "{event}" }}'
             and transformation["MetricValue"] == "1"
         ):
             counted.append((transformation["MetricNamespace"], transformation["MetricName"]))
@@ -170,7 +172,30 @@ def a_setup_over_its_budget_raises_an_alarm(template):
         == ("Sum", 0, "GreaterThanThreshold")
     ]
     if len(counted) != 1 or counted[0] not in watched:
-        yield f"counted: {counted}, watched: {watched}"
+        yield f"{event}: counted: {counted}, watched: {watched}"
+
+
+@assertion
+def a_setup_over_its_budget_raises_an_alarm(template):
+    """The filter looks for what `signup` logs; the alarm watches what the filter counts."""
+    yield from not_watched(template, "SignupLogGroup", "setup_over_budget")
+
+
+@assertion
+def what_the_sweeper_could_not_do_raises_an_alarm(template):
+    for event in ["erasures_overdue", "leaves_unsealed", "deletions_failed"]:
+        yield from not_watched(template, "RetentionLogGroup", event)
+        logged = f'event = "{event}"'
+        if not any(logged in source.read_text(encoding="utf-8") for source in RETENTION):
+            yield f"{event}: nobody logs it"
+
+
+@assertion
+def every_alarm_over_a_log_has_a_runbook(template):
+    runbooks = "".join(page.read_text(encoding="utf-8") for page in sorted(RUNBOOKS.glob("*.md")))
+    for name, alarm in template.resources("AWS::CloudWatch::Alarm").items():
+        if alarm["Namespace"] != "AWS/SQS" and f"`{name}`" not in runbooks:
+            yield f"{name}: no page in docs/runbooks names it"
 
 
 @assertion

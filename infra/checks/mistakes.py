@@ -247,6 +247,20 @@ set_in(name, "looks for something else", props("SignupBudgetFilter", "FilterPatt
 set_in(name, "no alarm", ("Resources", "SignupBudgetAlarm"), None)
 set_in(name, "a deaf alarm", props("SignupBudgetAlarm", "Threshold"), 100)
 set_in(name, "watches another metric", props("SignupBudgetAlarm", "MetricName"), "SetupOverBudgets")
+name = "what_the_sweeper_could_not_do_raises_an_alarm"
+set_in(name, "looks for something else", props("LeavesUnsealedFilter", "FilterPattern"), '{ $.fields.event = "late" }')
+set_in(name, "no alarm", ("Resources", "ErasuresOverdueAlarm"), None)
+set_in(name, "a deaf alarm", props("DeletionsFailedAlarm", "Threshold"), 100)
+name = "every_alarm_over_a_log_has_a_runbook"
+
+
+@mistake(name)
+def a_new_alarm(draft):
+    """an alarm that nobody wrote a page for"""
+    alarm = dict(draft.source["Resources"]["DeletionsFailedAlarm"])
+    draft.source["Resources"]["SomethingElseAlarm"] = alarm
+
+
 name = "schedules_are_valid_and_fail_loudly"
 for function, event, expression, doc in [
     ("Campaign", "EveryMinute", "rate(1 minutes)", "one minutes"),

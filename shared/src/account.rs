@@ -10,7 +10,7 @@ use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::policy::{Kept, Store};
 use crate::record::{Due, DueWork, Stored};
-use crate::time::{InvalidTimeZone, to_millisecond, zone};
+use crate::time::{InvalidTimeZone, plus_seconds, to_millisecond, zone};
 
 /// A controller's account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,8 +122,41 @@ impl Account {
 pub struct DirectoryEntry {
     /// Which account; it may be gone already.
     pub id: AccountId,
-    /// 1.
+    /// Grows with each write.
     pub rev: u64,
+    /// Since when the sweeper has not found the account that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
+}
+
+/// How long an account must have been missing until what is left under its name is deleted: one
+/// that is just being made has its entry first.
+const MISSING_SECONDS: i64 = 30 * 60;
+
+impl DirectoryEntry {
+    /// The entry of a new account.
+    pub fn new(id: AccountId) -> Self {
+        Self {
+            id,
+            rev: 1,
+            missing_since: None,
+        }
+    }
+
+    /// The entry, once its account was not found at `now` for the first time.
+    pub fn noted_missing(&self, now: Timestamp) -> Option<Self> {
+        self.missing_since.is_none().then(|| Self {
+            rev: self.rev + 1,
+            missing_since: Some(now),
+            ..self.clone()
+        })
+    }
+
+    /// Whether its account, not found at `now` again, is lost: it is not on its way.
+    pub fn is_orphan(&self, now: Timestamp) -> bool {
+        self.missing_since
+            .is_some_and(|since| plus_seconds(since, MISSING_SECONDS) <= now)
+    }
 }
 
 /// A key of the management API, without its secret.
@@ -189,6 +222,12 @@ impl Stored for Account {
 
     fn expires_at(&self) -> Option<Timestamp> {
         self.gone_at
+    }
+
+    /// Never: through this item the sweeper finds what is left of the account, so it goes last,
+    /// however long that takes.
+    fn ttl_at(&self) -> Option<Timestamp> {
+        None
     }
 
     fn due(&self) -> Option<Due> {
@@ -297,10 +336,25 @@ mod tests {
             assert_eq!((closed.rev, closed.gone_at), (4, Some(at(gone_at))));
             assert!(!closed.is_open(at(closed_at)));
             assert_eq!(closed.due().map(|due| due.at), closed.expires_at());
+            assert_eq!(closed.ttl_at(), None, "nothing but the sweeper deletes it");
             // The first time counts.
             assert_eq!(closed.closed(at("2027-12-01T00:00:00Z")), Ok(None));
         }
         assert!(open_account().is_open(at("2027-01-31T12:00:00Z")));
+    }
+
+    #[test]
+    fn an_account_is_lost_that_is_missing_still_and_not_one_that_is_being_made() {
+        let entry = DirectoryEntry::new(AccountId::parse("a").unwrap());
+        let now = at("2027-03-01T10:00:00Z");
+        assert!(!entry.is_orphan(now));
+        let noted = entry.noted_missing(now).unwrap();
+        assert_eq!((noted.rev, noted.noted_missing(now)), (2, None));
+        assert!(!noted.is_orphan(at("2027-03-01T10:29:59Z")));
+        assert!(noted.is_orphan(at("2027-03-01T11:00:00Z")));
+        // As it was stored before this was noted.
+        let stored = serde_json::from_str(r#"{"id":"a","rev":1}"#);
+        assert_eq!(stored.ok(), Some(entry));
     }
 
     #[test]

@@ -32,6 +32,10 @@ use crate::webhook::{News, Topic};
 /// of the read).
 pub const LEDGER_GRACE_SECONDS: i64 = 60;
 
+/// After so long an erasure is overdue whose live data are not gone: the hourly run had gone on
+/// with it a day long.
+const OVERDUE_SECONDS: i64 = 24 * 3_600;
+
 /// Who asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,18 +62,21 @@ pub enum Task {
     ImportFiles,
     /// SES's suppression list (T-14).
     Ses,
+    /// The same for the addresses that the person had before.
+    Linked,
     /// Whoever got the data told (Art. 19 GDPR).
     Recipients,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Records,
         Self::Quarantine,
         Self::Ledgers,
         Self::ImportFiles,
         Self::Ses,
+        Self::Linked,
         Self::Recipients,
     ];
 }
@@ -99,6 +106,9 @@ pub struct Erasure {
     /// Who is told (Art. 19 GDPR), and what came of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub recipients: BTreeMap<WebhookId, Told>,
+    /// The erasures of the addresses that the person had before: this one is done with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<RecordId>,
     /// When the last archive that may hold the person is gone; known once the live data are.
     #[serde(default)]
     pub archives_gone_by: Option<Timestamp>,
@@ -167,6 +177,12 @@ pub struct Known<'a> {
     pub before: &'a [Erasure],
     /// Whether a restore holds something of them in quarantine.
     pub is_quarantined: bool,
+    /// Their profile whose time is over, but which nobody has deleted yet.
+    pub expired: Option<&'a Profile>,
+    /// Whether ledgers of campaigns, requests or what recipients were told still name them.
+    pub is_named: bool,
+    /// The erasures of the addresses they had before.
+    pub linked: &'a [RecordId],
 }
 
 /// What erasing changes at once: the tombstone, from which on every sign-up is void and every
@@ -199,8 +215,10 @@ pub fn erase(
         })
         .chain(known.unsubscriptions.iter().map(|left| left.at))
         .max();
-    let anything_new =
-        person.profile.is_some() || known.is_quarantined || newest.is_some_and(|at| !hidden(at));
+    let anything_new = person.profile.is_some()
+        || known.expired.is_some()
+        || known.is_quarantined
+        || newest.is_some_and(|at| !hidden(at));
     let erased_before = person.tombstone.as_ref().and_then(Tombstone::erased_at);
     if !anything_new {
         if let Some(last) = known.before.iter().max_by_key(|last| last.requested_at)
@@ -208,7 +226,7 @@ pub fn erase(
         {
             return Decision::Done(Box::new(last.clone()));
         }
-        if person.tombstone.is_none() && person.withdrawal.is_none() {
+        if person.tombstone.is_none() && person.withdrawal.is_none() && !known.is_named {
             return Decision::Unknown;
         }
     }
@@ -249,8 +267,9 @@ pub fn erase(
         sealed: 0,
         sealed_until: None,
         recipients: BTreeMap::new(),
+        linked: known.linked.to_vec(),
         archives_gone_by: None,
-        left: Some(left(person.profile.as_ref(), known.sign_ups)),
+        left: Some(left(person.profile.as_ref(), known.expired, known.sign_ups)),
     };
     let mut transaction = Transaction::default();
     transaction.put(
@@ -261,11 +280,11 @@ pub fn erase(
         Record::Withdrawal(withdrawal),
         Expect::unchanged(person.withdrawal.as_ref()),
     );
-    let profile = scope.profile(person.key);
-    match &person.profile {
-        Some(known) => transaction.delete(profile, Expect::Revision(known.rev)),
-        None => transaction.check(profile, Expect::Absent),
-    };
+    // Also one whose time is over: it counts as absent, and may still be there.
+    transaction.delete(
+        scope.profile(person.key),
+        Expect::unchanged(person.profile.as_ref()),
+    );
     transaction.put(Record::Erasure(Box::new(erasure.clone())), Expect::Absent);
     transaction.tell(News {
         topic: Topic::Erasure,
@@ -276,10 +295,16 @@ pub fn erase(
     Decision::Erase(transaction, Box::new(erasure))
 }
 
-pub(crate) fn left(profile: Option<&Profile>, sign_ups: &[SignUp]) -> Left {
+/// Of a profile whose time is over only the spellings are needed: what it proved went with it.
+pub(crate) fn left(
+    profile: Option<&Profile>,
+    expired: Option<&Profile>,
+    sign_ups: &[SignUp],
+) -> Left {
     let mut spellings: Vec<EmailAddress> = Vec::new();
     let known = profile
         .iter()
+        .chain(&expired)
         .flat_map(|profile| std::iter::once(&profile.address).chain(&profile.spellings));
     for spelling in known.chain(sign_ups.iter().map(|sign_up| &sign_up.email)) {
         if !spellings.contains(spelling) {
@@ -306,12 +331,27 @@ impl Erasure {
 
     /// Whether a part is done.
     pub fn has(&self, task: Task) -> bool {
-        self.done.contains_key(&task)
+        self.done.contains_key(&task) || self.has_nothing_of(task)
+    }
+
+    /// Whether there never was anything to do of a part.
+    fn has_nothing_of(&self, task: Task) -> bool {
+        task == Task::Linked && self.linked.is_empty()
     }
 
     /// Whether all is.
     pub fn is_complete(&self) -> bool {
         Task::ALL.into_iter().all(|task| self.has(task))
+    }
+
+    /// Whether all is but that somebody has not acknowledged yet what they were told.
+    pub fn waits_for_recipients(&self) -> bool {
+        !self.has(Task::Recipients) && self.live_gone_at().is_some()
+    }
+
+    /// Whether something of it should have been done by `now`. Others may take days to answer.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.live_gone_at().is_none() && is_overdue(self.requested_at, now)
     }
 
     /// Notes that a part is done. What the profile left behind goes with the last that needs it.
@@ -326,7 +366,7 @@ impl Erasure {
     pub fn live_gone_at(&self) -> Option<Timestamp> {
         Task::ALL
             .into_iter()
-            .filter(|task| *task != Task::Recipients)
+            .filter(|task| *task != Task::Recipients && !self.has_nothing_of(*task))
             .map(|task| self.done.get(&task).copied())
             .collect::<Option<Vec<_>>>()?
             .into_iter()
@@ -357,6 +397,11 @@ impl Erasure {
     pub fn ledgers_may_move(&self, now: Timestamp) -> bool {
         now < plus_seconds(self.requested_at, LEDGER_GRACE_SECONDS)
     }
+}
+
+/// Whether an erasure that was asked for then should be done by `now`.
+pub fn is_overdue(requested_at: Timestamp, now: Timestamp) -> bool {
+    plus_seconds(requested_at, OVERDUE_SECONDS) <= now
 }
 
 /// When sealed evidence of an erasure is gone: some years later (a setting, at most 3), never
@@ -440,7 +485,12 @@ impl Stored for Erasure {
 
     fn due(&self) -> Option<Due> {
         (!self.is_complete()).then_some(Due {
-            work: DueWork::Erase,
+            // Apart: who waits for others only takes no time from what is left to delete.
+            work: if self.waits_for_recipients() {
+                DueWork::Settle
+            } else {
+                DueWork::Erase
+            },
             at: self.requested_at,
         })
     }

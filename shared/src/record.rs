@@ -42,6 +42,12 @@ pub trait Stored: Serialize + DeserializeOwned + Clone {
         None
     }
 
+    /// When the table's own expiry may delete it: a backstop, never before it counts as absent,
+    /// and never at all where something else must go first.
+    fn ttl_at(&self) -> Option<Timestamp> {
+        self.expires_at()
+    }
+
     /// When something must happen to it other than expiry.
     fn due(&self) -> Option<Due> {
         None
@@ -69,6 +75,8 @@ pub enum DueWork {
     Start,
     /// Go on with the clean-up after an erasure (hourly).
     Erase,
+    /// Look what came of telling the recipients of an erasure (hourly).
+    Settle,
     /// Make an unsubscription nobody's (hourly).
     Anonymise,
     /// Tell a recipient (every minute).
@@ -88,6 +96,7 @@ impl DueWork {
             Self::Outbox => "outbox",
             Self::Start => "start",
             Self::Erase => "erase",
+            Self::Settle => "settle",
             Self::Anonymise => "anonymise",
             Self::Tell => "tell",
             Self::Hold => "hold",

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::account::Account;
+use crate::account::{Account, DirectoryEntry};
 use crate::campaign::Running;
 use crate::id::{AccountId, CampaignId, EventId, ImportId, Partition, RestoreId};
 use crate::key::{AccountScope, Key, Places, Table};
@@ -64,7 +64,8 @@ pub fn kinds_apart() -> Vec<&'static str> {
 
 /// What is left of an account that is gone: where everything of it stands, to be deleted.
 ///
-/// Made of an account whose end is over only. No key is needed: what is to go is not read.
+/// Made of an account whose end is over, or that is lost, only. No key is needed: what is to go is
+/// not read.
 #[derive(Debug)]
 pub struct Remains(AccountId);
 
@@ -75,7 +76,19 @@ impl Remains {
         is_gone.then(|| Self(account.id.clone()))
     }
 
-    /// The partitions of its people: tombstones and the mark beside them, the seals over their evidence, and what is kept of
+    /// What is left under the name of an account that is not there any more, but in the list of
+    /// all. To be asked only where its item is not there at all, expired or not.
+    pub fn of_orphan(entry: &DirectoryEntry, now: Timestamp) -> Option<Self> {
+        entry.is_orphan(now).then(|| Self(entry.id.clone()))
+    }
+
+    /// Whose it is.
+    pub fn account(&self) -> &AccountId {
+        &self.0
+    }
+
+    /// The partitions of its people: tombstones and the mark beside them, the seals over their
+    /// evidence, and what is kept of
     /// erased ones included; and the partition of who did what.
     pub fn people(&self) -> impl Iterator<Item = (Table, String)> {
         let places = Places(&self.0);
@@ -181,6 +194,9 @@ pub struct DeletionReport {
     pub rev: u64,
     /// When the run began.
     pub at: Timestamp,
+    /// When the last of it was deleted; reports of before this was told say only when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// What was deleted.
     pub deleted: Tally,
     /// Whether the run came to its end. Where it was killed, up to [`UNTOLD`] more are gone.
@@ -196,13 +212,19 @@ const fn yes() -> bool {
 }
 
 impl DeletionReport {
-    /// A report of what a run that began at `at` deleted.
-    pub fn new(run: EventId, account: Option<AccountId>, at: Timestamp, deleted: Tally) -> Self {
+    /// A report of what a run deleted from the first of these instants to the second.
+    pub fn new(
+        run: EventId,
+        account: Option<AccountId>,
+        (at, until): (Timestamp, Timestamp),
+        deleted: Tally,
+    ) -> Self {
         Self {
             run,
             account,
             rev: 1,
             at,
+            until: Some(until),
             deleted,
             finished: true,
             gone_at: Store::DeletionReport
@@ -226,12 +248,12 @@ impl DeletionReport {
 
     /// By when the last archive is gone that may hold what this run deleted.
     pub fn archives_gone_by(&self) -> Option<Timestamp> {
-        Store::Archive.kept().until(self.at)
+        Store::Archive.kept().until(self.until.unwrap_or(self.at))
     }
 
     /// By when the last full copy is gone that may hold it.
     pub fn full_copies_gone_by(&self) -> Option<Timestamp> {
-        Store::FullCopy.kept().until(self.at)
+        Store::FullCopy.kept().until(self.until.unwrap_or(self.at))
     }
 }
 
@@ -264,6 +286,28 @@ impl Stored for DeletionReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_copy_is_gone_so_long_after_the_last_deletion_and_not_after_the_first() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (began, ended) = (at("2027-03-01T00:00:00Z"), at("2027-03-01T00:09:00Z"));
+        let run = EventId::earliest(began);
+        let report = DeletionReport::new(run, None, (began, ended), Tally::default());
+        let by = report.full_copies_gone_by();
+        assert_eq!(by, Store::FullCopy.kept().until(ended));
+        let by = report.archives_gone_by();
+        assert_eq!(by, Store::Archive.kept().until(ended));
+        // One of before says when it began only.
+        let before = DeletionReport {
+            until: None,
+            ..report
+        };
+        let stored = serde_json::to_string(&before).unwrap();
+        assert!(!stored.contains("until"));
+        let before: DeletionReport = serde_json::from_str(&stored).unwrap();
+        let by = before.full_copies_gone_by();
+        assert_eq!(by, Store::FullCopy.kept().until(began));
+    }
 
     #[test]
     fn only_what_is_over_goes_and_an_archive_goes_with_its_objects() {

@@ -141,10 +141,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
     };
     // The directory first: an entry without account does no harm, an account that the sweeper
     // cannot find would be kept for ever.
-    let entry = DirectoryEntry {
-        id: account.id.clone(),
-        rev: 1,
-    };
+    let entry = DirectoryEntry::new(account.id.clone());
     match app
         .store
         .put_at(&Key::directory(&account.id), &entry, Expect::Absent, now)

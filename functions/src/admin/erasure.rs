@@ -72,6 +72,8 @@ pub(super) fn show(erasure: &Erasure) -> Value {
         "campaign_ledgers_blanked_at": done(Task::Ledgers),
         "import_files_deleted_at": done(Task::ImportFiles),
         "ses_suppression_list_cleaned_at": done(Task::Ses),
+        "linked": erasure.linked,
+        "former_addresses_erased_at": done(Task::Linked),
         "recipients": {
             "notified": erasure.notified(),
             "not_acknowledged": erasure

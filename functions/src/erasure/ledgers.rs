@@ -3,6 +3,7 @@
 //! Arcs are key ranges, so of each campaign and round only one arc's entries are read. Who was
 //! claimed keeps their index and outcome, so every report goes on to reconcile.
 
+use jiff::Timestamp;
 use rundbrief::campaign::Campaign;
 use rundbrief::campaign::arc::ArcState;
 use rundbrief::erasure::Erasure;
@@ -27,13 +28,7 @@ pub(super) async fn clean(
     stop_at: Instant,
 ) -> Result<bool, Trouble> {
     let begun = app.now();
-    let mut range = Range {
-        table: Table::Main,
-        pk: scope.configuration_partition(),
-        prefix: format!("{}#", Campaign::KIND),
-        after: None,
-        limit: 100,
-    };
+    let mut range = campaigns(scope);
     let mut open = false;
     loop {
         let page = app.store.page::<Campaign>(&range, begun).await?;
@@ -52,6 +47,41 @@ pub(super) async fn clean(
     }
     // A worker may have read the person before they were erased and claims them now.
     Ok(!(open && erasure.ledgers_may_move(begun)))
+}
+
+/// Whether an entry of any campaign names the person.
+pub(super) async fn name(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let mut range = campaigns(scope);
+    loop {
+        let page = app.store.page::<Campaign>(&range, now).await?;
+        for campaign in page.items.iter().filter(|one| one.started_at.is_some()) {
+            for arc in arcs_of(app, scope, &campaign.id, person, now).await? {
+                let entries = ledger(app, scope, &arc, now).await?;
+                if entries.iter().any(|entry| entry.blanked(person).is_some()) {
+                    return Ok(true);
+                }
+            }
+        }
+        range.after = page.next;
+        if range.after.is_none() {
+            return Ok(false);
+        }
+    }
+}
+
+fn campaigns(scope: &AccountScope) -> Range {
+    Range {
+        table: Table::Main,
+        pk: scope.configuration_partition(),
+        prefix: format!("{}#", Campaign::KIND),
+        after: None,
+        limit: 100,
+    }
 }
 
 /// Blanks the person in one campaign; whether a worker may still be at their arc.

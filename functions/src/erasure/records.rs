@@ -86,6 +86,10 @@ impl Work<'_> {
             .records_even_expired(scope, person, Outbox::RECORD)
             .await?;
         for record in outbox {
+            // Promised since: the person came again.
+            if record.event.made_at() > erasure.requested_at {
+                continue;
+            }
             all &= self.delete(&record.key(scope), record.rev).await?;
         }
         let sign_ups: Vec<SignUp> = store

@@ -198,9 +198,9 @@ fn lists<'a>(visit: &Visit) -> Section<'a> {
 /// What a link in a mail opens: it may have been forwarded, so it shows no data.
 pub(super) fn of_a_mail(visit: &Visit, done: Option<&Done>) -> Response<Body> {
     let language = visit.language;
-    let mut sections = vec![lists(visit)];
-    if visit.linked.account.is_open(visit.now) {
-        sections.push(Section {
+    let sections = vec![
+        lists(visit),
+        Section {
             heading: language.pick("Ihre Daten", "Your data"),
             text: language
                 .pick(
@@ -210,8 +210,8 @@ pub(super) fn of_a_mail(visit: &Visit, done: Option<&Done>) -> Response<Body> {
                 .to_owned(),
             buttons: vec![("proof", language.pick("Link anfordern", "Request a link"))],
             ..Section::default()
-        });
-    }
+        },
+    ];
     let title = ("Ihre Einstellungen", "Your preferences");
     print(visit, title, done, sections)
 }
@@ -369,7 +369,7 @@ pub(super) async fn of_the_mailbox(
             });
         }
     }
-    if may_change && !visit.active().is_empty() {
+    if may_change && visit.linked.account.is_open(visit.now) && !visit.active().is_empty() {
         sections.push(Section {
             heading: language.pick("Neue Adresse", "New address"),
             text: language

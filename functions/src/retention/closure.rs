@@ -1,12 +1,13 @@
 //! The end of an account: everything that is in it, page by page, the account itself last.
 //!
 //! Nothing of it can be reached any more when this begins. A run that is cut short leaves the
-//! account's item, through which the next finds it again and goes on.
+//! account's item, through which the next finds it again and goes on. An account that lost its item
+//! is found through its entry in the list of all.
 
 use jiff::Timestamp;
-use rundbrief::account::Account;
+use rundbrief::account::{Account, DirectoryEntry};
 use rundbrief::campaign::arc::Arc;
-use rundbrief::id::{CampaignId, ImportId, RestoreId};
+use rundbrief::id::{AccountId, CampaignId, ImportId, RestoreId};
 use rundbrief::key::{Key, Table};
 use rundbrief::record::Expect;
 use rundbrief::record::Stored;
@@ -19,6 +20,8 @@ use crate::store::{Page, Range, WriteError};
 
 /// Items per page: of each only key and kind are read.
 const PAGE: usize = 1_000;
+/// Accounts of a page of the list of all.
+const ACCOUNTS: i32 = 100;
 /// How often the report is written again after another run wrote it meanwhile.
 const ATTEMPTS: usize = 8;
 
@@ -60,23 +63,7 @@ pub(super) async fn end(
     let Some(remains) = Remains::of(&account, now) else {
         return Ok(Progress::Done);
     };
-    let mut closure = Closure {
-        app,
-        remains,
-        budget,
-        deleted: Tally::default(),
-        objects: 0,
-    };
-    let progress = closure.empty().await;
-    let (of_this_run, objects) = (closure.deleted, closure.objects);
-    deleted.add(&of_this_run);
-    let is_done = matches!(progress, Ok(Progress::Done));
-    if is_done {
-        // The account last: an entry in the list without an account does no harm.
-        app.store.delete_all(&[closure.remains.directory()]).await?;
-    }
-    report(app, &account, &of_this_run, objects, is_done).await?;
-    if progress? == Progress::CutShort {
+    if purge(app, &remains, account.closed_at, budget, deleted).await? == Progress::CutShort {
         return Ok(Progress::CutShort);
     }
     match app.store.delete(key, account.rev).await {
@@ -89,21 +76,111 @@ pub(super) async fn end(
     Ok(Progress::Done)
 }
 
-/// Adds to the closing report what this run deleted. Before the account goes: a run that is cut
-/// short here finds it again, and says once more when nothing was left.
+/// Deletes what is left under the names of accounts that are in the list of all and not there any
+/// more; one that is missed for the first time is noted, as it may be on its way.
+///
+/// # Errors
+/// When a service does not answer; the next run goes on.
+pub(super) async fn end_orphans(
+    app: &App,
+    now: Timestamp,
+    budget: &mut Budget,
+    deleted: &mut Tally,
+) -> Result<Progress, Trouble> {
+    let mut after = None;
+    loop {
+        let page = app.store.accounts(after, ACCOUNTS, now).await?;
+        let keys: Vec<Key> = page.items.iter().map(Key::account).collect();
+        let reads = keys.iter().map(|key| app.store.ending(key));
+        let found = futures::future::try_join_all(reads).await?;
+        for (id, found) in page.items.iter().zip(found) {
+            if found.is_none() && orphan(app, id, now, budget, deleted).await? == Progress::CutShort
+            {
+                return Ok(Progress::CutShort);
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(Progress::Done);
+        }
+        if budget.is_spent() {
+            return Ok(Progress::CutShort);
+        }
+    }
+}
+
+async fn orphan(
+    app: &App,
+    id: &AccountId,
+    now: Timestamp,
+    budget: &mut Budget,
+    deleted: &mut Tally,
+) -> Result<Progress, Trouble> {
+    let place = Key::directory(id);
+    let Some(entry) = app.store.get::<DirectoryEntry>(&place, now).await? else {
+        return Ok(Progress::Done);
+    };
+    if let Some(noted) = entry.noted_missing(now) {
+        let expect = Expect::Revision(entry.rev);
+        return match app.store.put_at(&place, &noted, expect, now).await {
+            Ok(()) | Err(WriteError::Conflict) => Ok(Progress::Done),
+            Err(WriteError::Trouble(trouble)) => Err(trouble),
+        };
+    }
+    let Some(remains) = Remains::of_orphan(&entry, now) else {
+        return Ok(Progress::Done);
+    };
+    let progress = purge(app, &remains, None, budget, deleted).await?;
+    if progress == Progress::Done {
+        tracing::warn!(account = %id, "what was left of a lost account is gone");
+    }
+    Ok(progress)
+}
+
+/// Deletes all but the account's own item, its entry in the list last, as far as the budget goes,
+/// and reports it.
+async fn purge(
+    app: &App,
+    remains: &Remains,
+    closed_at: Option<Timestamp>,
+    budget: &mut Budget,
+    deleted: &mut Tally,
+) -> Result<Progress, Trouble> {
+    let mut closure = Closure {
+        app,
+        remains,
+        budget,
+        deleted: Tally::default(),
+        objects: 0,
+    };
+    let progress = closure.empty().await;
+    let (of_this_run, objects) = (closure.deleted, closure.objects);
+    deleted.add(&of_this_run);
+    let is_done = matches!(progress, Ok(Progress::Done));
+    // Before the last that names the account goes: a run that is cut short here finds it again, and
+    // says once more when nothing was left.
+    report(app, (remains, closed_at), &of_this_run, objects, is_done).await?;
+    if is_done {
+        app.store.delete_all(&[remains.directory()]).await?;
+    }
+    progress
+}
+
+/// Adds to the closing report what this run deleted.
 async fn report(
     app: &App,
-    account: &Account,
+    (remains, closed_at): (&Remains, Option<Timestamp>),
     deleted: &Tally,
     objects: u64,
     is_done: bool,
 ) -> Result<(), Trouble> {
-    let place = ClosingReport::place(&account.id);
+    let place = ClosingReport::place(remains.account());
     for _ in 0..ATTEMPTS {
         let now = app.now();
         let known: Option<ClosingReport> = app.store.get(&place, now).await?;
         let expect = Expect::unchanged(known.as_ref());
-        let report = known.unwrap_or_else(|| ClosingReport::begin(account, now));
+        let report =
+            known.unwrap_or_else(|| ClosingReport::begin(remains.account(), closed_at, now));
         let report = report.after(deleted, objects, is_done, now);
         match app.store.put_at(&place, &report, expect, now).await {
             Ok(()) => return Ok(()),
@@ -117,7 +194,7 @@ async fn report(
 
 struct Closure<'a> {
     app: &'a App,
-    remains: Remains,
+    remains: &'a Remains,
     budget: &'a mut Budget,
     deleted: Tally,
     objects: u64,

@@ -136,7 +136,7 @@ async fn write(
     let report = DeletionReport {
         rev: part.rev + 1,
         finished,
-        ..DeletionReport::new(run, account.clone(), at, part.deleted.clone())
+        ..DeletionReport::new(run, account.clone(), (at, app.now()), part.deleted.clone())
     };
     let written = match account {
         None => {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use rundbrief::evidence::Leaf;
-use rundbrief::evidence::seal::{Head, LeafPage, Seal, SealingKey, seal};
+use rundbrief::evidence::seal::{Head, LeafPage, Seal, SealingKey, first_account, is_late, seal};
 use rundbrief::id::AccountId;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::record::{Expect, Record, Stored, Transaction};
@@ -24,12 +24,19 @@ const ACCOUNTS: i32 = 100;
 /// Leaves of an account in one seal: what a run holds in memory (some 10 MB).
 const LEAVES: usize = 100_000;
 
+/// What a run sealed.
+#[derive(Default)]
+struct Went {
+    seals: usize,
+    leaves: usize,
+    failed: usize,
+    /// Accounts with leaves that had waited for too long.
+    late: usize,
+}
+
 /// Seals what waits in all accounts until `stop_at`; answers in numbers.
-pub(super) async fn seal_all(
-    app: &App,
-    now: Timestamp,
-    stop_at: Instant,
-) -> Result<Value, Trouble> {
+pub(super) async fn seal_all(app: &App, stop_at: Instant) -> Result<Value, Trouble> {
+    let now = app.now();
     let key = sealing_key(app).await?;
     // Published before anything is signed with it: a seal without its key proves nothing.
     match app
@@ -40,31 +47,46 @@ pub(super) async fn seal_all(
         Ok(()) | Err(WriteError::Conflict) => {}
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
     }
-    let (mut seals, mut leaves, mut failed, mut after) = (0_usize, 0_usize, 0_usize, None);
+    let (mut went, mut more) = (Went::default(), false);
+    for account in &accounts(app, now).await? {
+        if Instant::now() >= stop_at {
+            more = true;
+            break;
+        }
+        // The others are not to wait for this one; the next run comes back to it.
+        if let Err(trouble) = seal_one(app, account, &key, &mut went).await {
+            went.failed += 1;
+            tracing::error!(%account, %trouble, "an account's evidence could not be sealed");
+        }
+    }
+    if went.late > 0 {
+        // By this event the log is watched (docs/runbooks/retention.md).
+        tracing::error!(
+            event = "leaves_unsealed",
+            accounts = went.late,
+            "evidence has waited for its seal for hours"
+        );
+    }
+    Ok(json!({
+        "seals": went.seals,
+        "leaves": went.leaves,
+        "failed": went.failed,
+        "late": went.late,
+        "more": more,
+    }))
+}
+
+/// All accounts, from another one on each hour.
+async fn accounts(app: &App, now: Timestamp) -> Result<Vec<AccountId>, Trouble> {
+    let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = app.store.accounts(after, ACCOUNTS, now).await?;
-        for account in &page.items {
-            if Instant::now() >= stop_at {
-                return Ok(
-                    json!({"seals": seals, "leaves": leaves, "failed": failed, "more": true}),
-                );
-            }
-            match seal_one(app, account, &key, now).await {
-                Ok(0) => {}
-                Ok(count) => {
-                    seals += 1;
-                    leaves += count;
-                }
-                // The others are not to wait for this one; the next run comes back to it.
-                Err(trouble) => {
-                    failed += 1;
-                    tracing::error!(%account, %trouble, "an account's evidence could not be sealed");
-                }
-            }
-        }
+        all.extend(page.items);
         after = page.next;
         if after.is_none() {
-            return Ok(json!({"seals": seals, "leaves": leaves, "failed": failed, "more": false}));
+            let first = first_account(all.len(), now);
+            all.rotate_left(first);
+            return Ok(all);
         }
     }
 }
@@ -81,25 +103,26 @@ async fn sealing_key(app: &App) -> Result<SealingKey, Trouble> {
     SealingKey::of(&secret.key).map_err(|_| Trouble::Secret)
 }
 
-/// Seals what waits in one account; answers how many leaves.
+/// Seals what waits in one account.
 async fn seal_one(
     app: &App,
     account: &AccountId,
     key: &SealingKey,
-    now: Timestamp,
-) -> Result<usize, Trouble> {
-    let Some(account) = app.store.account(account, now).await? else {
-        return Ok(0);
-    };
-    let Some(scope) = account.scope(&app.keys().await?.secrets, now) else {
-        return Ok(0);
+    went: &mut Went,
+) -> Result<(), Trouble> {
+    let now = app.now();
+    let Some((account, scope)) = app.account(account, now).await? else {
+        return Ok(());
     };
     // This is the hour's one walk over all accounts.
     marks::mark(app, &account, &scope, now).await?;
     let mut waiting = waiting(app, &scope, now).await?;
     if waiting.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
+    // After they were read: none of them was written later than the seal says.
+    let now = app.now();
+    went.late += usize::from(is_late(&waiting, now));
     let head: Option<Head> = app.store.get(&Head::place(&scope), now).await?;
     // A run that was cut short after its seal leaves sealed leaves behind.
     if let Some(head) = &head {
@@ -109,9 +132,10 @@ async fn seal_one(
         clear(app, &scope, &done).await?;
         waiting = rest;
     }
-    let Some(sealing) = seal(&account.id, waiting.clone(), head.as_ref(), key, now) else {
-        return Ok(0);
+    let Some(sealing) = seal(&account.id, waiting, head.as_ref(), key, now) else {
+        return Ok(());
     };
+    let sealed = sealing.leaves();
     for page in &sealing.pages {
         match app.store.put(&scope, page, Expect::Absent, now).await {
             // Pages are named after what is in them.
@@ -129,11 +153,12 @@ async fn seal_one(
     match app.store.commit(&scope, &transaction, now).await {
         Ok(()) => {}
         // Another run sealed meanwhile, and clears what it sealed.
-        Err(WriteError::Conflict) => return Ok(0),
+        Err(WriteError::Conflict) => return Ok(()),
         Err(WriteError::Trouble(trouble)) => return Err(trouble),
     }
-    clear(app, &scope, &waiting).await?;
-    Ok(waiting.len())
+    went.seals += 1;
+    went.leaves += sealed.len();
+    clear(app, &scope, &sealed).await
 }
 
 async fn waiting(app: &App, scope: &AccountScope, now: Timestamp) -> Result<Vec<Leaf>, Trouble> {

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use super::Item;
 use crate::app::Trouble;
 
-/// The TTL attribute: epoch seconds, rounded up; only the service reads it.
+/// The TTL attribute: epoch seconds, rounded up; only the service reads it, and it stands
+/// only where the service may delete (`Stored::ttl_at`).
 pub(super) const EXPIRES_AT: &str = "expires_at";
 /// The same end in epoch milliseconds, which every read and condition goes by: a link that lives
 /// seven days lives them to the last (O-07).
@@ -34,13 +35,16 @@ pub(super) fn item<T: Stored>(at: &Key, record: &T) -> Result<Item, Trouble> {
         "rev".to_owned(),
         AttributeValue::N(record.revision().to_string()),
     );
-    if let Some(at) = record.expires_at() {
+    if let Some(at) = record.ttl_at() {
         let ms = at.as_millisecond();
         let seconds = ms.div_euclid(1_000) + i64::from(ms.rem_euclid(1_000) > 0);
         item.insert(
             EXPIRES_AT.to_owned(),
             AttributeValue::N(seconds.to_string()),
         );
+    }
+    if let Some(at) = record.expires_at() {
+        let ms = at.as_millisecond();
         item.insert(EXPIRES_MS.to_owned(), AttributeValue::N(ms.to_string()));
     }
     if let Some(due) = record.due() {

@@ -74,6 +74,9 @@ fn decide(
         unsubscriptions: left,
         before,
         is_quarantined: false,
+        expired: None,
+        is_named: false,
+        linked: &[],
     };
     let event = EventId::generate(now, &SeededEntropy::new(9));
     erase(&account().1, known, event, AskedBy::Controller, now)
@@ -160,11 +163,21 @@ fn it_is_due_until_all_of_it_is_done_and_then_says_when_the_copies_go() {
         panic!("known");
     };
     let mut erasure = *erasure;
+    erasure.linked = vec![erasure.id()];
+    let (hours_23, hours_24) = (at("2027-03-02T09:59:59Z"), at("2027-03-02T10:00:00Z"));
     for task in Task::ALL {
-        assert_eq!(erasure.due().map(|due| due.work), Some(DueWork::Erase));
         // Whoever is still to be told does not keep the data here alive.
-        let live_gone_at = (task == Task::Recipients).then_some(now);
+        let only_told = task == Task::Recipients;
+        let live_gone_at = only_told.then_some(now);
         assert_eq!(erasure.live_gone_at(), live_gone_at);
+        assert_eq!(erasure.is_overdue(hours_24), !only_told);
+        assert!(!erasure.is_overdue(hours_23));
+        let work = if only_told {
+            DueWork::Settle
+        } else {
+            DueWork::Erase
+        };
+        assert_eq!(erasure.due().map(|due| due.work), Some(work));
         erasure.note(task, now);
         assert_eq!(
             erasure.left.is_some(),
@@ -237,4 +250,100 @@ fn sealed_evidence_is_kept_for_the_years_set_and_never_longer_than_the_account()
             "{years}"
         );
     }
+}
+
+fn profile(address: &str, gone_at: Timestamp) -> Profile {
+    let address = EmailAddress::parse(address).unwrap();
+    Profile {
+        person: KEY,
+        rev: 4,
+        address: address.clone(),
+        spellings: vec![address],
+        values: BTreeMap::new(),
+        lists: BTreeMap::new(),
+        interests: Vec::new(),
+        provenance: Vec::new(),
+        tracking_since: None,
+        profiling_since: None,
+        language: Language::De,
+        customer: true,
+        created_at: Timestamp::UNIX_EPOCH,
+        ended_on: None,
+        gone_at: Some(gone_at),
+    }
+}
+
+#[test]
+fn a_profile_whose_time_is_over_goes_with_the_transaction_and_leaves_its_spellings() {
+    let now = at("2027-03-01T10:00:00Z");
+    let expired = profile("Anna@shop.example", now);
+    let nobody = Person::unknown(KEY);
+    let known = Known {
+        person: &nobody,
+        sign_ups: &[],
+        unsubscriptions: &[],
+        before: &[],
+        is_quarantined: false,
+        expired: Some(&expired),
+        is_named: false,
+        linked: &[],
+    };
+    let scope = account().1;
+    let event = EventId::generate(now, &SeededEntropy::new(9));
+    let Decision::Erase(transaction, erasure) =
+        erase(&scope, known, event, AskedBy::Controller, now)
+    else {
+        panic!("it is there still");
+    };
+    // What counts as absent is deleted if it is there, and only then.
+    let deletion = Step::Delete(scope.profile(KEY), Expect::Absent);
+    assert!(transaction.0.contains(&deletion));
+    assert_eq!(erasure.left.unwrap().spellings, expired.spellings);
+}
+
+#[test]
+fn somebody_is_erased_whom_only_ledgers_requests_or_messages_name() {
+    let now = at("2027-03-01T10:00:00Z");
+    let nobody = Person::unknown(KEY);
+    let scope = account().1;
+    let former = RecordId {
+        person: PersonKey::from_bytes([8; 16]),
+        event: EventId::generate(now, &SeededEntropy::new(1)),
+    };
+    let known = Known {
+        person: &nobody,
+        sign_ups: &[],
+        unsubscriptions: &[],
+        before: &[],
+        is_quarantined: false,
+        expired: None,
+        is_named: true,
+        linked: &[former],
+    };
+    let event = EventId::generate(now, &SeededEntropy::new(9));
+    let Decision::Erase(transaction, erasure) =
+        erase(&scope, known, event, AskedBy::Controller, now)
+    else {
+        panic!("something names them");
+    };
+    assert!(after(&transaction).tombstone.is_some());
+    // It is not done before that of the address of before is.
+    assert_eq!(erasure.linked, [former]);
+    assert!(!erasure.has(Task::Linked));
+    let stored = serde_json::to_value(&erasure).unwrap();
+    assert_eq!(serde_json::from_value::<Erasure>(stored).unwrap(), *erasure);
+}
+
+#[test]
+fn an_erasure_that_was_complete_before_addresses_were_linked_stays_complete() {
+    let now = at("2027-03-01T10:00:00Z");
+    let left = [left_at(now)];
+    let Decision::Erase(_, erasure) = decide(&Person::unknown(KEY), &left, &[], now) else {
+        panic!("known");
+    };
+    let mut erasure = *erasure;
+    let others = Task::ALL.into_iter().filter(|task| *task != Task::Linked);
+    others.for_each(|task| erasure.note(task, now));
+    assert!(erasure.is_complete());
+    assert_eq!(erasure.live_gone_at(), Some(now));
 }

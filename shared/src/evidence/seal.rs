@@ -15,7 +15,7 @@ use crate::crypto::hex;
 use crate::id::{AccountId, EventId};
 use crate::key::{AccountScope, Key};
 use crate::record::Stored;
-use crate::time::ShownInstant;
+use crate::time::{ShownInstant, plus_seconds};
 
 /// Leaves in a page: a power of two, so that pages are subtrees, and small enough for an item
 /// (48 bytes each in base 64: 262 KB of 400 KB, A-25).
@@ -307,7 +307,15 @@ pub struct Sealing {
     pub head: Head,
 }
 
-/// Seals `leaves`; `None` when there are none. `head` is the last seal's.
+impl Sealing {
+    /// The leaves that are sealed.
+    pub fn leaves(&self) -> Vec<Leaf> {
+        self.pages.iter().flat_map(LeafPage::leaves).collect()
+    }
+}
+
+/// Seals those of `leaves` that are not newer than the seal, so that no seal says to be older than
+/// what is in it; `None` when there are none. `head` is the last seal's.
 pub fn seal(
     account: &AccountId,
     mut leaves: Vec<Leaf>,
@@ -315,13 +323,6 @@ pub fn seal(
     key: &SealingKey,
     now: Timestamp,
 ) -> Option<Sealing> {
-    if leaves.is_empty() {
-        return None;
-    }
-    leaves.sort_unstable_by_key(|leaf| leaf.id);
-    leaves.dedup_by_key(|leaf| leaf.id);
-    let pages: Vec<LeafPage> = leaves.chunks(PAGE_LEAVES).map(LeafPage::new).collect();
-    let roots: Vec<Digest> = pages.iter().map(|page| page.root).collect();
     let now = crate::time::to_millisecond(now);
     // Seals sort by time: a clock that went back does not put one before its predecessor.
     let sealed_at = head.map_or(now, |head| {
@@ -330,6 +331,15 @@ pub fn seal(
                 .unwrap_or(Timestamp::MAX),
         )
     });
+    // The clock of who wrote a leaf may be ahead: it waits for the next seal.
+    leaves.retain(|leaf| leaf.id.made_at() <= sealed_at);
+    if leaves.is_empty() {
+        return None;
+    }
+    leaves.sort_unstable_by_key(|leaf| leaf.id);
+    leaves.dedup_by_key(|leaf| leaf.id);
+    let pages: Vec<LeafPage> = leaves.chunks(PAGE_LEAVES).map(LeafPage::new).collect();
+    let roots: Vec<Digest> = pages.iter().map(|page| page.root).collect();
     let sealed = Sealed {
         v: 1,
         account: account.clone(),
@@ -356,6 +366,29 @@ pub fn seal(
         },
         pages,
     })
+}
+
+/// After so long a leaf is late: three hourly runs had passed it by.
+const LATE_SECONDS: i64 = 3 * 3_600;
+
+/// Whether one of these leaves has waited for its seal for too long.
+pub fn is_late(waiting: &[Leaf], now: Timestamp) -> bool {
+    waiting
+        .iter()
+        .any(|leaf| plus_seconds(leaf.id.made_at(), LATE_SECONDS) <= now)
+}
+
+/// Which of so many accounts the run of this hour begins with.
+///
+/// A run that is cut short seals the first ones only, so each begins elsewhere: by the golden ratio
+/// of the circle further, which leaves the smallest gaps after any number of runs. Where a run
+/// manages an eighth of the accounts, each has had its turn after 13 hours.
+pub fn first_account(accounts: usize, now: Timestamp) -> usize {
+    /// 2^64 divided by the golden ratio.
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let hour = u64::try_from(now.as_second().div_euclid(3_600)).unwrap_or(0);
+    let turn = u128::from(hour.wrapping_mul(GOLDEN));
+    usize::try_from((turn * accounts as u128) >> 64).unwrap_or(0)
 }
 
 /// Where a leaf stands under a seal.
@@ -444,6 +477,47 @@ mod tests {
             super::seal(&account, vec![], Some(&second.head), &key, at(99)),
             None
         );
+    }
+
+    #[test]
+    fn no_seal_says_to_be_older_than_a_leaf_in_it() {
+        let key = SealingKey::of(SECRET).unwrap();
+        let account = AccountId::parse("shop").unwrap();
+        // Of the seconds 0 to 9.
+        let leaves = leaves(10, 1);
+        let first = super::seal(&account, leaves.clone(), None, &key, at(4)).unwrap();
+        assert_eq!(first.seal.sealed.leaves, 5);
+        assert_eq!(first.leaves().len(), 5);
+        let is_older = |leaf: &Leaf| leaf.id.made_at() <= first.seal.sealed.sealed_at;
+        assert!(first.leaves().iter().all(is_older));
+        // The others come with the next.
+        let waiting: Vec<Leaf> = leaves.into_iter().filter(|leaf| !is_older(leaf)).collect();
+        let early = super::seal(&account, waiting.clone(), Some(&first.head), &key, at(4));
+        assert_eq!(early, None);
+        let second = super::seal(&account, waiting, Some(&first.head), &key, at(60)).unwrap();
+        assert_eq!(second.seal.sealed.leaves, 5);
+        assert!(!is_late(&second.leaves(), at(5 + 3 * 3_600 - 1)));
+        assert!(is_late(&second.leaves(), at(5 + 3 * 3_600)));
+    }
+
+    #[test]
+    fn where_runs_are_cut_short_each_account_has_its_turn() {
+        for (share, hours) in [(2, 3), (4, 13), (8, 13), (16, 21)] {
+            for accounts in [1_usize, 7, 1_000] {
+                let managed = (accounts / share).max(1);
+                for first_hour in 0..50 {
+                    let mut sealed = vec![false; accounts];
+                    for hour in first_hour..first_hour + hours {
+                        let first = first_account(accounts, at(hour * 3_600));
+                        for number in first..first + managed {
+                            sealed[number % accounts] = true;
+                        }
+                    }
+                    assert!(sealed.iter().all(|one| *one), "{accounts} by 1/{share}");
+                }
+            }
+        }
+        assert_eq!(first_account(0, at(0)), 0);
     }
 
     #[test]

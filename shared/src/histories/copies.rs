@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Mistake;
 use crate::id::PersonKey;
 use crate::key::{AccountScope, Key, Table};
-use crate::person::Person;
+use crate::person::{Person, Profile};
 use crate::record::{Expect, Record, Step, Transaction};
 use crate::restore::replay::Known;
 
@@ -51,6 +51,27 @@ impl Copies {
         let record = self.items[copy].get(key)?.record.as_ref()?;
         let over = record.expires_at().is_some_and(|at| at <= now);
         (!over || self.mistake == Some(Mistake::ExpiredIsThere)).then_some(record)
+    }
+
+    /// Whether an item is there, expired or not.
+    fn has(&self, copy: usize, key: &Key) -> bool {
+        let there = self.items[copy].get(key);
+        there.is_some_and(|version| version.record.is_some())
+    }
+
+    /// A profile that is there still and counts as absent.
+    pub(super) fn expired_profile(
+        &self,
+        copy: usize,
+        key: &Key,
+        now: Timestamp,
+    ) -> Option<&Profile> {
+        match self.items[copy].get(key)?.record.as_ref()? {
+            Record::Profile(profile) if profile.gone_at.is_some_and(|at| at <= now) => {
+                Some(profile)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn known(&self, copy: usize, key: &Key, now: Timestamp) -> Known {
@@ -152,6 +173,8 @@ impl Copies {
                 Step::Put(record, _) => {
                     self.write(copy, record.key(scope), Some(record.clone()), now);
                 }
+                // Of nothing there is nothing to delete, and nothing to replicate.
+                Step::Delete(key, _) if !self.has(copy, key) => {}
                 Step::Delete(key, _) => self.write(copy, key.clone(), None, now),
                 Step::Check(..) | Step::Tell(_) => {}
             }

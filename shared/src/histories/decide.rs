@@ -187,6 +187,7 @@ impl Desk<'_> {
                 let sign_ups = self.sign_ups(asked, person.key);
                 let unsubscriptions = self.unsubscriptions(asked, person.key);
                 let before = self.erasures(asked, person.key);
+                let place = scope.profile(person.key);
                 let known = Known {
                     person,
                     sign_ups: &sign_ups,
@@ -195,6 +196,9 @@ impl Desk<'_> {
                     is_quarantined: self
                         .quarantine
                         .is_some_and(|quarantine| quarantine.holds(person.key)),
+                    expired: self.copies.expired_profile(asked.copy, &place, at),
+                    is_named: false,
+                    linked: &[],
                 };
                 match erasure::erase(scope, known, *event, AskedBy::Controller, at) {
                     Decision::Unknown | Decision::Done(_) | Decision::Held(..) => {

@@ -109,6 +109,9 @@ fn decide(person: &Person, now: &str) -> Decision {
         unsubscriptions: &[],
         before: &[],
         is_quarantined: false,
+        expired: None,
+        is_named: false,
+        linked: &[],
     };
     let event = EventId::from_bytes([9; 16]);
     erase(&scope(), known, event, AskedBy::Controller, at(now))

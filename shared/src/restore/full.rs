@@ -148,16 +148,17 @@ fn erased(
         sealed: 0,
         sealed_until: None,
         recipients: std::collections::BTreeMap::new(),
+        linked: Vec::new(),
         archives_gone_by: None,
-        left: Some(left(person.profile.as_ref(), restored.sign_ups)),
+        left: Some(left(person.profile.as_ref(), None, restored.sign_ups)),
     };
     let mut transaction = Transaction::default();
     transaction.put(Record::Withdrawal(withdrawal), Expect::unchanged(known));
-    let profile = scope.profile(person.key);
-    match &person.profile {
-        Some(known) => transaction.delete(profile, Expect::Revision(known.rev)),
-        None => transaction.check(profile, Expect::Absent),
-    };
+    // Also one whose time is over, which counts as absent.
+    transaction.delete(
+        scope.profile(person.key),
+        Expect::unchanged(person.profile.as_ref()),
+    );
     transaction.put(Record::Erasure(Box::new(erasure)), Expect::Absent);
     // Whether they were told before, the copy does not say: hearing it twice does no harm.
     transaction.tell(News {

@@ -41,11 +41,11 @@ pub struct ClosingReport {
 
 impl ClosingReport {
     /// The report of a deletion that begins now.
-    pub fn begin(account: &Account, now: Timestamp) -> Self {
+    pub fn begin(account: &AccountId, closed_at: Option<Timestamp>, now: Timestamp) -> Self {
         Self {
-            account: account.id.clone(),
+            account: account.clone(),
             rev: 0,
-            closed_at: account.closed_at,
+            closed_at,
             began_at: now,
             finished_at: None,
             deleted: Tally::default(),

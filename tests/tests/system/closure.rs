@@ -2,6 +2,7 @@
 //! What is due one by one is in `retention`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use functions::app::App;
 use functions::retention::{self, Bounds};
@@ -15,6 +16,8 @@ use rundbrief::page_language::Language;
 use rundbrief::record::Expect;
 use serde_json::{Value, json};
 use tests::{Stored, World};
+
+use crate::preferences;
 
 const SHOP: &str = "closing-shop";
 const BASE: &str = "/accounts/closing-shop";
@@ -47,7 +50,8 @@ async fn shop(world: &World) -> String {
             "templates",
             json!({
                 "id": "monthly", "name": "Monatlich", "subject": "Neues",
-                "html": "<p>{{ imprint }}</p><p><a href=\"{{ unsubscribe_url }}\">Ab</a></p>",
+                "html": "<p>{{ imprint }}</p><p><a href=\"{{ unsubscribe_url }}\">Ab</a> \
+                         <a href=\"{{ preferences_url }}\">Daten</a></p>",
             }),
         ),
     ] {
@@ -94,6 +98,42 @@ async fn objects(world: &World, kinds: &[&str]) -> usize {
     count
 }
 
+/// What persons may ask for is done in a closed account, too: told to the controller, or by
+/// themselves with a link to their mailbox. Whoever is known to the other account stays there.
+async fn rights_go_on(world: &World, api: &tests::api::Api<'_>, email: &str) {
+    let subscribers = api.all(&format!("{BASE}/subscribers")).await;
+    let of = |email: &str| {
+        let found = subscribers.iter().find(|one| one["email"] == email);
+        found.expect("a subscriber")["id"].clone()
+    };
+    let one = format!("{BASE}/subscribers/{}", of(email).as_str().expect("an id"));
+    for action in ["restrict", "object", "unsubscribe"] {
+        let done = api.post(&format!("{one}/{action}"), &json!({})).await;
+        done.expect(200);
+    }
+    let refused = api.post(&format!("{one}/lift-restriction"), &json!({}));
+    refused.await.expect_problem(409, "account_closed");
+    api.delete(&one).await.expect(202);
+    api.get(&one).await.expect_problem(404, "not_found");
+
+    let imported = "importiert@kunden.example";
+    let newsletter = world.only_mail(imported).await;
+    let mailbox = preferences::proof(world, &newsletter).await;
+    let shown = press(world, &mailbox, "action=show").await.expect_page(200);
+    // A new address could not be confirmed any more.
+    assert!(!shown.text().contains("Neue Adresse"));
+    let refused = press(world, &mailbox, "action=address&email=neu%40kunden.example").await;
+    assert!(refused.status >= 400, "{}", refused.status);
+    let erased = press(world, &mailbox, "action=erase&sure=true").await;
+    erased.expect_page(200);
+    let path = format!("{BASE}/subscribers");
+    assert_eq!(api.all(&path).await, Vec::<Value>::new());
+}
+
+async fn press(world: &World, path: &str, body: &str) -> tests::Answer {
+    world.post(path).body(preferences::FORM, body).send().await
+}
+
 /// What is kept of the demo account without a term of its own.
 fn of_demo(stored: Stored) -> Vec<((String, String, String), Value)> {
     let due = [
@@ -132,7 +172,10 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
     confirmed.expect_page(200);
     let file = "email\nimportiert@kunden.example\n";
     world.keep_private("an address", "importiert@kunden.example");
-    let query = format!("{BASE}/imports?list=news&source=Messe&legal_basis=consent");
+    let query = format!(
+        "{BASE}/imports?list=news&source=Messe&legal_basis=consent\
+         &consented_on=2026-01-31&proof=Formular"
+    );
     let csv = Some("text/csv");
     api.call_with("POST", &query, csv, file.into())
         .await
@@ -213,6 +256,7 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
         api.get(BASE).await.expect(200);
         api.get(&format!("{BASE}/subscribers")).await.expect(200);
     }
+    rights_go_on(&world, &api, &anna.email).await;
     let planned = api.get(&format!("{BASE}/campaigns/cmp_planned")).await;
     assert_eq!(planned.expect(200).json()["state"], "cancelled");
     let more = world.api().post("/accounts/demo/lists", &list).await;
@@ -273,9 +317,11 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
 async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
     let world = World::start_with(|options| options.demo = false).await;
     let now: Timestamp = "2027-03-01T10:00:00Z".parse().expect("a time");
+    let clock = Arc::new(AtomicI64::new(now.as_millisecond()));
+    let read = Arc::clone(&clock);
     let app = App::new(
         world.settings(&[]),
-        Arc::new(move || now),
+        Arc::new(move || Timestamp::from_millisecond(read.load(SeqCst)).expect("a time")),
         Arc::new(SystemEntropy::new()),
     );
     let secrets = PlatformSecrets::parse(&json!({"1": "x".repeat(64)}).to_string());
@@ -302,10 +348,7 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             closed_at: gone_at,
             gone_at,
         };
-        let entry = DirectoryEntry {
-            id: id.clone(),
-            rev: 1,
-        };
+        let entry = DirectoryEntry::new(id.clone());
         let store = &app.store;
         let place = Key::account(&id);
         let put = store.put_at(&place, &account, Expect::Absent, now);
@@ -343,6 +386,9 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             break;
         }
         assert_eq!(stored.of_kind("account").len(), 2, "it goes last");
+        // Not by the table's own expiry either, which knows nothing of what is left.
+        let of_accounts = stored.of_kind("account");
+        assert!(of_accounts.iter().all(|item| item["expires_at"].is_null()));
         assert!(left.len() < 10, "{left:?}");
     }
     assert_eq!(left, [18, 13, 8, 3, 0]);
@@ -354,5 +400,22 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
     assert_eq!(report["deleted"]["key"], 23, "{report}");
     assert_eq!(report["deleted"]["account"], 1, "{report}");
     assert!(report["finished_at"].is_string());
+
+    // Whatever took an account's own item: what is left of it is found through the list of all.
+    let id = AccountId::parse("stays").expect("an id");
+    let lost = app.store.delete(&Key::account(&id), 2).await;
+    lost.expect("deleted");
+    let more = Bounds::default();
+    // It may be one that is just being made: it is only noted.
+    retention::run(&app, more).await.expect("it answers");
+    assert_eq!(world.scan_table().await.of_kind("key").len(), 23);
+    clock.fetch_add(3_600_000, SeqCst);
+    let report = retention::run(&app, more).await.expect("it answers");
+    assert_eq!(report["deleted"]["key"], 23, "{report}");
+    let stored = world.scan_table().await;
+    for kind in ["key", "directory"] {
+        assert!(stored.of_kind(kind).is_empty(), "{kind}");
+    }
+    assert_eq!(stored.of_kind("closing_report").len(), 2);
     world.finish().await;
 }

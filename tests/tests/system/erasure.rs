@@ -1,6 +1,7 @@
 //! Erasing a person (Art. 17 GDPR): gone for every reader at once, from every place soon, and
 //! what is kept of them opens for the legal role only.
 
+mod afterwards;
 mod during_backup;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -364,6 +365,10 @@ async fn what_clean_up_has_not_come_to_is_hidden_and_the_hourly_run_goes_on_with
         !found(&world, &traces(&anna)).await.is_empty(),
         "no key yet"
     );
+    // After a day it is overdue, which raises an alarm.
+    world.skip(SignedDuration::from_hours(24)).await;
+    let report = world.run("retention").await;
+    assert_eq!(report["erasures"]["overdue"], 1, "{report}");
     let published = world.run("legal").await;
     assert_eq!(published["published"], true);
     let report = world.run("retention").await;

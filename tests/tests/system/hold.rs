@@ -382,7 +382,9 @@ async fn an_account_reads_what_each_run_deleted_of_it() {
             .unwrap()
             .parse()
             .unwrap();
-        assert_eq!(gone.duration_since(at), SignedDuration::from_hours(24 * 14));
+        // Counted from the last deletion of the run, which may take its time.
+        let after = gone.duration_since(at) - SignedDuration::from_hours(24 * 14);
+        assert!(!after.is_negative() && after < SignedDuration::from_mins(10));
     }
     world.finish().await;
 }

@@ -1,5 +1,6 @@
 //! The preference page: what the link in a newsletter opens, and what a fresh one does (P-06).
 
+use local::faults::{Fault, Service};
 use serde_json::{Value, json};
 use tests::{Answer, Mail, Person, World};
 
@@ -552,9 +553,30 @@ async fn a_new_address_takes_over_once_it_is_confirmed_and_stays_linked() {
     let before = &export["data"]["former_addresses"][0];
     assert_eq!(before["profile"]["address"], anna.email.as_str());
     assert!(!export.to_string().contains(&other.email));
-    world.api().delete(&one).await.expect(202);
+    // Done is only what is done for the address of before, too.
+    world.fail_next(Service::Suppression, Fault::Before, 1);
+    let erased = world.api().delete(&one).await.expect(202).json();
+    let waits = |erasure: &Value, task: &str| {
+        let outstanding = erasure["outstanding"].as_array().expect("a list");
+        outstanding.iter().any(|one| one == task)
+    };
+    assert_eq!(erased["live_data_gone_at"], Value::Null);
+    assert!(
+        waits(&erased, "linked") && !waits(&erased, "ses"),
+        "{erased}"
+    );
+    let proof = |erasure: &Value| {
+        let id = erasure.as_str().expect("an id");
+        format!("/accounts/demo/erasures/{id}")
+    };
+    let former = world.api().get(&proof(&erased["linked"][0])).await;
+    assert!(waits(&former.expect(200).json(), "ses"));
     world.advance("PT2H").await;
     world.drain().await;
+    let done = world.api().get(&proof(&erased["id"])).await;
+    let done = done.expect(200).json();
+    assert_eq!(done["state"], "done", "{done}");
+    assert!(done["former_addresses_erased_at"].is_string());
     let stored = world.stored().await;
     for person in [&anna, &new] {
         assert!(

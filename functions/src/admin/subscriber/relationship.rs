@@ -1,7 +1,8 @@
 //! `POST subscribers/{id}/unsubscribe`, `…/object`, `…/restrict`, `…/lift-restriction`,
 //! `…/end-relationship`.
 //!
-//! Each says the same when it comes again: done, and how the person stands now.
+//! Each says the same when it comes again: done, and how the person stands now. Leaving, objecting
+//! and restricting go on in a closed account: the rights end with the data, not before.
 
 use axum::response::Response;
 use lambda_http::http::StatusCode;
@@ -68,7 +69,7 @@ async fn decide(
 }
 
 pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
-    let desk = access.with(Scope::Write)?;
+    let desk = access.even_closed(Scope::Write)?;
     let mut body = sent.object_if_any(MAX_BODY_OCTETS)?;
     let list = body.optional("list", body::id::<ListId>);
     let list = body.finish(Some(list))?;
@@ -87,7 +88,7 @@ pub(super) async fn unsubscribe(access: Access, sent: Sent) -> Answer {
 }
 
 pub(super) async fn restrict(access: Access, sent: Sent) -> Answer {
-    let desk = access.with(Scope::Write)?;
+    let desk = access.even_closed(Scope::Write)?;
     sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
     let key = decide(&desk, |person| Ok(consent::restrict(person, desk.now))).await?;
     stands(&desk, key).await
@@ -105,7 +106,7 @@ pub(super) async fn lift_restriction(access: Access, sent: Sent) -> Answer {
 
 /// The person told the controller, and not us, that they object (Art. 21(3) GDPR).
 pub(super) async fn object(access: Access, sent: Sent) -> Answer {
-    let desk = access.with(Scope::Write)?;
+    let desk = access.even_closed(Scope::Write)?;
     sent.object_if_any(MAX_BODY_OCTETS)?.finish(Some(()))?;
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
     let leaving = leaving(&desk, None);
