@@ -7,6 +7,7 @@ mod files;
 mod ledgers;
 mod quarantine;
 mod records;
+mod texts;
 
 use std::time::Duration;
 

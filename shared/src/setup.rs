@@ -499,6 +499,7 @@ pub(crate) mod tests {
             unsubscribe_setup: None,
             key: AccountKeyMaterial::generate(&secrets.unwrap(), &SeededEntropy::new(1)),
             has_address_rules: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: Timestamp::UNIX_EPOCH,
             closed_at: None,

@@ -111,6 +111,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         sender_domains: Vec::new(),
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
         has_address_rules: false,
+        automated_decisions: false,
         audit_months: None,
         created_at: now,
         evidence_years_after_erasure: MAX_EVIDENCE_YEARS,

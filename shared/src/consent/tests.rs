@@ -50,6 +50,7 @@ impl Model {
             sender_domains: Vec::new(),
             key: AccountKeyMaterial::generate(&secrets, &entropy),
             has_address_rules: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,

@@ -34,6 +34,7 @@ fn account() -> (Account, AccountScope) {
         evidence_years_after_erasure: 3,
         unsubscribe_setup: None,
         has_address_rules: false,
+        automated_decisions: false,
         audit_months: None,
         closed_at: None,
         gone_at: None,

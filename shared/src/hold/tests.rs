@@ -42,6 +42,7 @@ fn scope() -> AccountScope {
         evidence_years_after_erasure: 3,
         key,
         has_address_rules: false,
+        automated_decisions: false,
         created_at: Timestamp::UNIX_EPOCH,
         closed_at: None,
         gone_at: None,
