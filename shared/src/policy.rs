@@ -251,7 +251,7 @@ impl Store {
             Self::GuardCounter | Self::IdempotencyKey | Self::ImportFile => {
                 Kept::For(Event::Written, Period::Hours(24))
             }
-            // A nonce as long as a form may have been open (`guard::MAX_FORM_AGE_SECONDS`).
+            // A nonce as long as a form may have been open (`guard::screening`).
             Self::ExportFile | Self::Quarantine | Self::FormNonce => {
                 Kept::For(Event::Written, days(7))
             }

@@ -63,7 +63,7 @@ fn heading(of: Exported, language: Language) -> &'static str {
 }
 
 /// What a part of the copy is called.
-fn part<'n>(name: &'n str, language: Language) -> &'n str {
+fn part(name: &str, language: Language) -> &str {
     if name == FORMER_ADDRESSES {
         return language.pick(
             "Unter Ihren früheren Adressen",

@@ -44,7 +44,7 @@ impl Below {
     pub(super) fn of(member: &str) -> Self {
         match member {
             "values" => Self::Fields,
-            "lists" => Self::Lists,
+            "list" | "lists" => Self::Lists,
             "not_me" | "recipients" => Self::Identifiers,
             _ => Self::Members,
         }

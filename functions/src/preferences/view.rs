@@ -107,7 +107,7 @@ fn said(done: &Done, language: Language) -> Option<String> {
         ),
         Done::Restricted => (
             "Die Verarbeitung Ihrer Daten ist eingeschränkt: Die Daten werden aufbewahrt, aber weder verwendet noch geändert.",
-            "Processing of your data is restricted: they are kept and not changed.",
+            "Processing of your data is restricted: the data are kept, but neither used nor changed.",
         ),
         Done::ConsentEnded => (
             "Ihr Widerruf ist gespeichert.",
