@@ -8,6 +8,7 @@ mod ledgers;
 mod linked;
 mod quarantine;
 mod records;
+mod texts;
 mod traces;
 
 use std::time::Duration;

@@ -4,6 +4,8 @@
 //! said here what is exported of it.
 
 pub(crate) mod answer;
+mod page;
+pub(crate) mod portable;
 mod words;
 
 use jiff::Timestamp;
@@ -22,6 +24,7 @@ use rundbrief::person_request::PersonRequest;
 use rundbrief::policy::{Exported, Store as Kind};
 use rundbrief::record::Stored;
 use rundbrief::sign_up::SignUp;
+use rundbrief::suppression::Suppression;
 use rundbrief::time::ShownInstant;
 use rundbrief::webhook::delivery::Delivery;
 use serde_json::{Map, Value, json};
@@ -43,37 +46,36 @@ pub(crate) async fn copy(
 ) -> Result<Option<Map<String, Value>>, Trouble> {
     let mut data = Map::new();
     for store in Kind::ALL {
-        let (name, value) = match store.exported() {
-            Exported::Nothing(_) => continue,
-            Exported::Profile => ("profile", json!(person.profile)),
-            Exported::Withdrawal => ("withdrawal", json!(person.withdrawal)),
-            Exported::Suppression => ("suppression", json!(person.tombstone)),
-            Exported::SignUps => ("sign_ups", sign_ups(app, scope, person, now).await?),
-            Exported::Unsubscriptions => (
-                "unsubscriptions",
-                unsubscriptions(app, scope, person, now).await?,
-            ),
+        let exported = store.exported();
+        let Some(name) = exported.name() else {
+            continue;
+        };
+        let value = match exported {
+            Exported::Nothing(_) => Value::Null,
+            Exported::Profile => json!(person.profile),
+            Exported::Withdrawal => json!(person.withdrawal),
+            Exported::Suppression => json!(person.tombstone),
+            Exported::SignUps => sign_ups(app, scope, person, now).await?,
+            Exported::Unsubscriptions => unsubscriptions(app, scope, person, now).await?,
             Exported::SingleMails => {
                 let key = person.key;
                 let mails: Vec<Outbox> = app.store.records(scope, key, Outbox::RECORD, now).await?;
-                ("single_mails", json!(mails))
+                json!(mails)
             }
-            Exported::Campaigns => ("campaigns", campaigns(app, scope, person.key, now).await?),
+            Exported::Campaigns => campaigns(app, scope, person.key, now).await?,
             Exported::Erasures => {
                 let erasures = erasure::of_person(app, scope, person.key, now).await?;
-                ("erasures", json!(erasures))
+                json!(erasures)
             }
-            Exported::SealedEvidence => (
-                "restricted_evidence",
-                sealed(app, scope, person.key, now).await?,
-            ),
-            Exported::Requests => ("requests", requests(app, scope, person.key, now).await?),
-            Exported::Audit => ("audit", audit(app, scope, person.key, now).await?),
+            Exported::SealedEvidence => sealed(app, scope, person.key, now).await?,
+            Exported::Requests => requests(app, scope, person.key, now).await?,
+            Exported::Audit => audit(app, scope, person.key, now).await?,
+            Exported::SuppressedAddress => suppressed(app, scope, person.key, now).await?,
             Exported::Disclosures => {
                 let partition = scope.webhooks_partition();
                 let prefix = Delivery::prefix(person.key);
                 let told: Vec<Delivery> = app.store.all(&partition, &prefix, now).await?;
-                ("told_to_recipients", json!(told))
+                json!(told)
             }
         };
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
@@ -162,6 +164,21 @@ async fn requests(
         .all(&scope.configuration_partition(), &prefix, now)
         .await?;
     Ok(json!(requests))
+}
+
+/// What was noted when the address was suppressed.
+async fn suppressed(
+    app: &App,
+    scope: &AccountScope,
+    person: PersonKey,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let place = Suppression::place_of(scope, person).map_err(|_| Trouble::Damaged)?;
+    let found: Option<Suppression> = app.store.get(&place, now).await?;
+    Ok(found.map_or(
+        Value::Null,
+        |one| json!({"note": one.note, "created_at": one.created_at}),
+    ))
 }
 
 async fn audit(

@@ -13,7 +13,7 @@ use rundbrief::processing::{
     Basis, ControllerRecord, Document, Dpia, InfrastructureFacts, Operator, Role,
     record_of_processing,
 };
-use rundbrief::setup::{Field, List, Setup};
+use rundbrief::setup::{Field, Interest, List, Setup};
 
 use crate::app::{App, Trouble};
 
@@ -57,10 +57,12 @@ pub(crate) async fn with_basis(
         store.get::<Dpia>(&dpia_key, now),
         operator(app, now),
     )?;
-    let (setups, lists, fields) = futures::try_join!(
+    let (setups, lists, fields, interests, webhooks) = futures::try_join!(
         store.configured::<Setup>(scope, now),
         store.configured::<List>(scope, now),
         store.configured::<Field>(scope, now),
+        store.configured::<Interest>(scope, now),
+        store.webhooks(scope, now),
     )?;
     let basis = Basis {
         account,
@@ -72,6 +74,8 @@ pub(crate) async fn with_basis(
         setups: &setups,
         lists: &lists,
         fields: &fields,
+        interests: &interests,
+        webhooks: &webhooks,
         language,
         made_at: now,
     };

@@ -23,7 +23,6 @@ use rundbrief::page_language::Language;
 use rundbrief::person::{Person, UnsubscribedVia};
 use rundbrief::record::{Expect, Stored};
 use rundbrief::setup::List;
-use rundbrief::time::plus_days;
 use rundbrief::token::{MailOrigin, Token};
 use rundbrief::unsubscribe_setup::{LeavingMode, LeavingScope, Reason, UnsubscribeSetup};
 use serde_json::Value;
@@ -37,8 +36,6 @@ use crate::visitor;
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 8;
-/// For so long the mail that asks to confirm may wait for its turn (engineering).
-const REQUEST_DAYS: u32 = 14;
 
 /// Handles an API Gateway event.
 ///
@@ -270,8 +267,7 @@ async fn ask(
         list: link.list.clone(),
         reason,
     };
-    let end = plus_days(now, REQUEST_DAYS);
-    let outbox = Outbox::new(event, link.person, notice, now, end);
+    let outbox = Outbox::new(event, link.person, notice, now, Outbox::waits_until(now));
     let put = app.store.put(&linked.scope, &outbox, Expect::Absent, now);
     match put.await {
         Ok(()) => {}

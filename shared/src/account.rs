@@ -53,6 +53,10 @@ pub struct Account {
     /// are missing, too, and nobody puts another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tombstones_marked: bool,
+    /// Whether its questionnaire says that there are automated decisions (Art. 22 GDPR): forms and
+    /// notices tell of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automated_decisions: bool,
     /// Calendar months that entries of its audit log are kept, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_months: Option<u32>,
@@ -289,6 +293,7 @@ mod tests {
             key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(1)),
             has_address_rules: false,
             tombstones_marked: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: Timestamp::UNIX_EPOCH,
             evidence_years_after_erasure: MAX_EVIDENCE_YEARS,

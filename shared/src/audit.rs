@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Scope};
 use crate::id::{EventId, KeyId, PersonKey, RecordId};
 use crate::key::{AccountScope, Key};
-use crate::policy::Period;
+use crate::policy::{Settings, Store};
 use crate::record::{Due, DueWork, Stored};
 
 /// Months that entries are kept where the account says nothing (DESIGN section 4).
@@ -157,11 +156,6 @@ impl AuditEntry {
         call: Call,
         account: Option<&Account>,
     ) -> Self {
-        let months = account.and_then(|account| account.audit_months);
-        let kept = Period::Months {
-            months: months.unwrap_or(DEFAULT_MONTHS),
-            setting: None,
-        };
         Self {
             id,
             rev: 1,
@@ -171,8 +165,17 @@ impl AuditEntry {
             route: call.route.clone(),
             status: call.status,
             targets: call.targets(),
-            gone_at: kept.after(at, &TimeZone::UTC),
+            gone_at: Self::kept_until(at, account),
         }
+    }
+
+    /// Until when an entry of a call at `at` is kept.
+    pub fn kept_until(at: Timestamp, account: Option<&Account>) -> Timestamp {
+        let kept = Store::AuditLog.kept();
+        account
+            .map_or(kept, |account| kept.under(&Settings::of(account, &[])))
+            .until(at)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Where an entry of no account is.

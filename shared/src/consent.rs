@@ -87,9 +87,6 @@ pub struct SignUpRequest<'a> {
     pub now: Timestamp,
 }
 
-/// For so long an information mail may wait for its turn (engineering): some forty mails at the
-/// limit of an address.
-const INFORMATION_DAYS: u32 = 14;
 /// A request like one that waits for its confirmation is a repetition of it for so long.
 pub const REPEAT_SECONDS: i64 = ADDRESS_LIMIT.gap_seconds;
 
@@ -197,7 +194,7 @@ pub fn sign_up(
             | Notice::Information { .. }
             | Notice::MailboxProof
             | Notice::LeaveRequest { .. }
-            | Notice::Farewell { .. } => plus_days(now, INFORMATION_DAYS),
+            | Notice::Farewell { .. } => Outbox::waits_until(now),
         };
         let outbox = Outbox::new(request.outbox, person.key, notice, now, give_up_at);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::guard::ADDRESS_LIMIT;
 use crate::id::{CampaignId, EventId, ListId, PersonKey};
 use crate::key::{AccountScope, Key};
+use crate::policy::Store;
 use crate::record::{Due, DueWork, Stored};
 use crate::time::{plus_days, plus_seconds};
 use crate::unsubscribe_setup::Reason;
@@ -126,6 +127,12 @@ impl Outbox {
             mailed_at: None,
             gone_at,
         }
+    }
+
+    /// Until when a mail promised now may wait for its turn: some forty mails at the limit of an
+    /// address. The question to confirm ends with its sign-up, which is no later.
+    pub fn waits_until(now: Timestamp) -> Timestamp {
+        Store::Outbox.kept().until(now).unwrap_or(Timestamp::MAX)
     }
 
     /// The one reminder of a sign-up, for `at`. It has the sign-up's own event, so there can be no

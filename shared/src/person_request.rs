@@ -235,6 +235,28 @@ impl PersonRequest {
         }
     }
 
+    /// The request once its person is erased: the texts about them are gone, that there were
+    /// reasons, and when, stays. `None` where there is no text.
+    pub fn without_texts(&self) -> Option<Self> {
+        let blank = |text: &Option<String>| text.as_ref().map(|_| String::new());
+        let blanked = Self {
+            rev: self.rev + 1,
+            extended_because: blank(&self.extended_because),
+            closed_because: blank(&self.closed_because),
+            ..self.clone()
+        };
+        let has_text = |one: &Self| {
+            let texts = [&one.extended_because, &one.closed_because];
+            texts.into_iter().flatten().any(|text| !text.is_empty())
+        };
+        has_text(self).then_some(blanked)
+    }
+
+    /// What the keys of a person's requests begin with, in the account's partition.
+    pub fn prefix_of(person: PersonKey) -> String {
+        format!("{}{person}-", Self::prefix())
+    }
+
     /// Its identifier in the API.
     pub fn id(&self) -> RecordId {
         RecordId {

@@ -6,9 +6,11 @@
 
 mod terms;
 
+use crate::account::MAX_EVIDENCE_YEARS;
 use crate::archive::ArchiveSet;
+use crate::setup::Setup;
 
-pub use self::terms::{DeletedBy, Event, Exported, InArchive, Kept, Period};
+pub use self::terms::{DeletedBy, Event, Exported, InArchive, Kept, Period, Setting, Settings};
 
 /// Everything that is stored, in a table, in the bucket or as a copy of either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,12 +61,14 @@ pub enum Store {
     Unsubscription,
     /// A mail to one person that was promised.
     Outbox,
-    /// A campaign: definition, frozen content, control item, arcs.
+    /// A campaign: definition, frozen content, control item.
     Campaign,
-    /// A campaign's send ledger: who was mailed, and what came of it.
+    /// A campaign's send ledger, and the arcs it is cut into: who was mailed, and what came of it.
     Ledger,
-    /// An import: its state and what became of each line.
+    /// An import: its state and its counts.
     Import,
+    /// What became of each line of an import, in numbers and codes.
+    ImportReport,
     /// An imported file.
     ImportFile,
     /// An exported file.
@@ -75,6 +79,8 @@ pub enum Store {
     ArchivePart,
     /// A counter of the sign-up limits, under a keyed hash.
     GuardCounter,
+    /// That a form was sent once: the random name of its showing.
+    FormNonce,
     /// The remembered answer to a request that may be repeated.
     IdempotencyKey,
     /// What a run of the sweeper deleted, in numbers.
@@ -117,6 +123,8 @@ pub enum Store {
     Log,
 }
 
+/// T-01: three years, the limitation period.
+const MAX_EVIDENCE_MONTHS: u32 = MAX_EVIDENCE_YEARS as u32 * 12;
 const SECRET: &str = "secrets never enter an archive (S-25)";
 const CAMPAIGN: &str = "campaign data and statistics are excluded (S-24)";
 const OPERATION: &str = "it serves the running platform only";
@@ -131,7 +139,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -158,11 +166,13 @@ impl Store {
         Self::Campaign,
         Self::Ledger,
         Self::Import,
+        Self::ImportReport,
         Self::ImportFile,
         Self::ExportFile,
         Self::Archive,
         Self::ArchivePart,
         Self::GuardCounter,
+        Self::FormNonce,
         Self::IdempotencyKey,
         Self::DeletionReport,
         Self::ClosingReport,
@@ -207,29 +217,24 @@ impl Store {
             Self::PendingSignUp => Kept::For(
                 Event::SignedUp,
                 Period::Days {
-                    days: 7,
-                    setting: Some(("confirm_days of the setup", 14)),
+                    days: Setup::DEFAULT_CONFIRM_DAYS,
+                    setting: Some((Setting::ConfirmDays, Setup::MAX_CONFIRM_DAYS)),
                 },
             ),
             // A sent one is kept a day against duplicates of its message; an unsent one is given
             // up with its sign-up.
             Self::Outbox => Kept::For(Event::Written, days(14)),
-            Self::Ledger => Kept::For(
-                Event::CampaignEnded,
-                Period::Months {
-                    months: 12,
-                    setting: Some(("ledger_months of the account", 12)),
-                },
-            ),
             // T-01: the limitation period, or what the controller sets instead.
             Self::SealedEvidence => Kept::For(
                 Event::Erased,
                 Period::Months {
-                    months: 36,
-                    setting: Some(("evidence_years_after_erasure of the account", 36)),
+                    months: MAX_EVIDENCE_MONTHS,
+                    setting: Some((Setting::EvidenceYears, MAX_EVIDENCE_MONTHS)),
                 },
             ),
-            Self::DeletionReport | Self::Restore | Self::Audit => Kept::For(
+            // A ledger's time begins with each entry, not with the campaign's end: a part that was
+            // written early is gone early.
+            Self::Ledger | Self::DeletionReport | Self::Restore | Self::Audit => Kept::For(
                 Event::Written,
                 Period::Months {
                     months: 12,
@@ -240,13 +245,17 @@ impl Store {
                 Event::Written,
                 Period::Months {
                     months: crate::audit::DEFAULT_MONTHS,
-                    setting: Some(("audit_months of the account", crate::audit::MAX_MONTHS)),
+                    setting: Some((Setting::AuditMonths, crate::audit::MAX_MONTHS)),
                 },
             ),
             Self::GuardCounter | Self::IdempotencyKey | Self::ImportFile => {
                 Kept::For(Event::Written, Period::Hours(24))
             }
-            Self::ExportFile | Self::Quarantine => Kept::For(Event::Written, days(7)),
+            // A nonce as long as a form may have been open (`guard::screening`).
+            Self::ExportFile | Self::Quarantine | Self::FormNonce => {
+                Kept::For(Event::Written, days(7))
+            }
+            Self::ImportReport => Kept::For(Event::Written, days(30)),
             // The proof that a processor owes (Art. 28(3)(g)), as long as claims from it.
             Self::ClosingReport => Kept::For(
                 Event::Written,
@@ -309,6 +318,7 @@ impl Store {
             | Self::PendingSignUp
             | Self::Outbox
             | Self::Ledger
+            | Self::ImportReport
             | Self::ArchivePart
             | Self::Restore
             | Self::Quarantine
@@ -320,7 +330,7 @@ impl Store {
             | Self::Delivery
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
-            Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
+            Self::GuardCounter | Self::FormNonce | Self::IdempotencyKey => DeletedBy::TimeToLive,
             Self::ImportFile | Self::ExportFile => DeletedBy::Lifecycle,
             Self::ApiKey
             | Self::List
@@ -380,6 +390,7 @@ impl Store {
                 InArchive::No("a table of its own keeps them longer than any copy (T-02, T-03)")
             }
             Self::Import
+            | Self::ImportReport
             | Self::ImportFile
             | Self::ExportFile
             | Self::Processing
@@ -396,6 +407,7 @@ impl Store {
             | Self::Archive
             | Self::ArchivePart
             | Self::GuardCounter
+            | Self::FormNonce
             | Self::IdempotencyKey
             | Self::DeletionReport
             | Self::ClosingReport
@@ -453,7 +465,7 @@ impl Store {
             | Self::Campaign
             | Self::Webhook
             | Self::Document => Exported::Nothing(CONFIGURATION),
-            Self::Import => {
+            Self::Import | Self::ImportReport => {
                 Exported::Nothing("it has numbers only; what it said of a person is in the profile")
             }
             Self::ImportFile
@@ -461,12 +473,11 @@ impl Store {
             | Self::Archive
             | Self::Quarantine
             | Self::FullCopy => Exported::Nothing(COPY),
-            Self::GuardCounter | Self::EcgList => {
+            Self::GuardCounter | Self::FormNonce | Self::EcgList => {
                 Exported::Nothing("it cannot be tied to the person")
             }
-            Self::Suppression => Exported::Nothing(
-                "its mark is exported with the withdrawals and the suppression mark",
-            ),
+            // Of an address alone; a domain or a pattern is about nobody in particular.
+            Self::Suppression => Exported::SuppressedAddress,
             Self::ArchivePart
             | Self::IdempotencyKey
             | Self::DeletionReport
@@ -507,9 +518,10 @@ impl Store {
             Self::PendingSignUp | Self::SignUp => &["sign_up"],
             Self::Unsubscription => &["unsubscription"],
             Self::Outbox => &["outbox"],
-            Self::Campaign => &["campaign", "content", "control", "arc", "running"],
-            Self::Ledger => &["entry"],
-            Self::Import => &["import", "import_chunk", "import_row"],
+            Self::Campaign => &["campaign", "content", "control", "running"],
+            Self::Ledger => &["entry", "arc"],
+            Self::Import => &["import"],
+            Self::ImportReport => &["import_chunk", "import_row"],
             Self::Archive => &["backup"],
             Self::ArchivePart => &["backup_part"],
             Self::IdempotencyKey => &["idempotency"],
@@ -532,6 +544,7 @@ impl Store {
             Self::AuditLog => &["audit"],
             // A counter has no kind: nothing reads it but its own update.
             Self::GuardCounter
+            | Self::FormNonce
             | Self::ImportFile
             | Self::ExportFile
             | Self::FullCopy

@@ -25,7 +25,7 @@ pub use self::controller::{
     StaffRole,
 };
 pub use self::document::{By, Document, Entry, Missing, Role, Section, Table};
-pub use self::dpia::{Dpia, DpiaProblem, DpiaResult, Question, Risk};
+pub use self::dpia::{Dpia, DpiaProblem, DpiaResult, Question, Risk, automated_decisions};
 pub use self::facts::{
     Access, BucketFacts, Disagreement, FunctionFacts, InfrastructureFacts, LogFacts, MailFacts,
     QueueFacts, Regions, ScheduleFacts, Service, TableFacts,
@@ -43,7 +43,8 @@ use jiff::tz::TimeZone;
 use self::document::Writer;
 use crate::account::Account;
 use crate::page_language::Language;
-use crate::setup::{Field, List, Setup};
+use crate::setup::{Field, Interest, List, Setup};
+use crate::webhook::Webhook;
 
 /// Everything that a record is made of.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +67,10 @@ pub struct Basis<'a> {
     pub lists: &'a [List],
     /// The fields that the account has declared.
     pub fields: &'a [Field],
+    /// The interests that the account offers.
+    pub interests: &'a [Interest],
+    /// Who is told what happens to people.
+    pub webhooks: &'a [Webhook],
     /// What the record is written in.
     pub language: Language,
     /// When it is made.

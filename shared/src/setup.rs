@@ -508,6 +508,7 @@ pub(crate) mod tests {
             key: AccountKeyMaterial::generate(&secrets.unwrap(), &SeededEntropy::new(1)),
             has_address_rules: false,
             tombstones_marked: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: Timestamp::UNIX_EPOCH,
             closed_at: None,

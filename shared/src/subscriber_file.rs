@@ -309,6 +309,7 @@ impl Layout {
         let mut values = BTreeMap::new();
         for (index, (column, cell)) in self.columns.iter().zip(record).enumerate() {
             let cell = std::str::from_utf8(cell).map_err(|_| RowError::NotUtf8)?;
+            let cell = report::unguard(cell);
             match column {
                 Column::Email if cell.trim_matches(' ').is_empty() => {
                     return Err(RowError::MissingAddress);

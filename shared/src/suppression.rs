@@ -196,6 +196,24 @@ impl Suppression {
         format!("{}#", Self::KIND)
     }
 
+    /// The suppression of one address.
+    ///
+    /// # Errors
+    /// Never: the identifier is of our own making.
+    pub fn place_of(scope: &AccountScope, person: PersonKey) -> Result<Key, InvalidId> {
+        Ok(Self::place(scope, &Rule::Address(person).id()?))
+    }
+
+    /// The suppression once its person is erased: what was noted of them is gone, that they are
+    /// not written to stays. `None` where nothing was.
+    pub fn without_note(&self) -> Option<Self> {
+        (!self.note.is_empty()).then(|| Self {
+            rev: self.rev + 1,
+            note: String::new(),
+            ..self.clone()
+        })
+    }
+
     /// Where it is kept.
     pub fn place(scope: &AccountScope, id: &SuppressionId) -> Key {
         scope.configuration(Self::KIND, id.as_str())

@@ -18,6 +18,7 @@ use crate::crypto::{InvalidPlatformSecret, PlatformSecrets};
 use crate::entropy::Entropy;
 use crate::id::{EventId, PersonKey, WebhookId};
 use crate::key::{AccountScope, Key};
+use crate::page_language::Language;
 use crate::record::Stored;
 use crate::time::plus_seconds;
 use crate::web_address::WebAddress;
@@ -81,6 +82,20 @@ impl Topic {
             Self::Bounced => "bounced",
             Self::Complained => "complained",
         }
+    }
+
+    /// What somebody is told, as people read it.
+    pub const fn text(self, language: Language) -> &'static str {
+        let (de, en) = match self {
+            Self::Erasure => ("Löschung", "erasure"),
+            Self::SignUpConfirmed => ("bestätigte Anmeldung", "confirmed sign-up"),
+            Self::Unsubscribed => ("Abmeldung", "unsubscription"),
+            Self::Restricted => ("Einschränkung", "restriction"),
+            Self::Objected => ("Widerspruch", "objection"),
+            Self::Bounced => ("unzustellbare Adresse", "undeliverable address"),
+            Self::Complained => ("Beschwerde", "complaint"),
+        };
+        language.pick(de, en)
     }
 
     /// The topic of this name.

@@ -113,6 +113,7 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         key: AccountKeyMaterial::generate(&app.keys().await?.secrets, app.entropy.as_ref()),
         has_address_rules: false,
         tombstones_marked: true,
+        automated_decisions: false,
         audit_months: None,
         created_at: now,
         evidence_years_after_erasure: MAX_EVIDENCE_YEARS,

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
-use rundbrief::account::Scope;
+use rundbrief::account::{Account, Scope};
 use rundbrief::processing::{Dpia, DpiaProblem, Question, Risk};
 use rundbrief::record::Expect;
 use rundbrief::setup::Setup;
@@ -20,6 +20,7 @@ use super::body::{
 };
 use super::resource::ATTEMPTS;
 use super::setup::setups;
+use crate::app::Trouble;
 use crate::problem::Problem;
 use crate::store::WriteError;
 
@@ -158,10 +159,40 @@ async fn replace(access: Access, sent: Sent) -> Answer {
             .put(&desk.scope, &dpia, expect, desk.now)
             .await;
         match written {
-            Ok(()) => return Ok(found_at(&etag(dpia.rev), &show(Some(&dpia), &desk))),
+            Ok(()) => {
+                tell_the_account(&desk).await?;
+                return Ok(found_at(&etag(dpia.rev), &show(Some(&dpia), &desk)));
+            }
             Err(WriteError::Conflict) => {}
             Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
         }
     }
     Err(lost_race(&desk.headers))
+}
+
+/// Says in the account what the answers say of automated decisions: forms and notices are made
+/// from the account alone. Read anew each time, so that the last of two writers is right.
+async fn tell_the_account(desk: &Desk) -> Result<(), Refused> {
+    let store = &desk.app.store;
+    for _ in 0..ATTEMPTS {
+        let account = store.account(&desk.account.id, desk.now).await?;
+        let account = account.ok_or(Problem::NOT_FOUND)?;
+        let says = current(desk)
+            .await?
+            .is_some_and(|dpia| dpia.says_automated_decisions());
+        if account.automated_decisions == says {
+            return Ok(());
+        }
+        let expect = Expect::Revision(account.rev);
+        let told = Account {
+            rev: account.rev + 1,
+            automated_decisions: says,
+            ..account
+        };
+        match store.put(&desk.scope, &told, expect, desk.now).await {
+            Ok(()) | Err(WriteError::Conflict) => {}
+            Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
+        }
+    }
+    Err(Trouble::Contended.into())
 }

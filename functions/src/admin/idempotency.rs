@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use rundbrief::crypto::sha256_hex;
 use rundbrief::key::{AccountScope, Key};
+use rundbrief::policy::Store;
 use rundbrief::record::{Expect, Stored};
 use rundbrief::time::plus_seconds;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,6 @@ use crate::store::WriteError;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// How long an answer is kept (the draft standard leaves it to the service).
-const KEPT_SECONDS: i64 = 24 * 3_600;
 /// Longer than a request can run (29 s): after that nobody is at it any more.
 const LEASE_SECONDS: i64 = 60;
 /// Longest answer that is kept as it is; longer ones are read again.
@@ -151,7 +150,11 @@ pub(super) async fn serve(
         request,
         answer: None,
         lease_until: plus_seconds(context.now, LEASE_SECONDS),
-        valid_until: plus_seconds(context.now, KEPT_SECONDS),
+        // How long an answer is kept the draft standard leaves to the service.
+        valid_until: Store::IdempotencyKey
+            .kept()
+            .until(context.now)
+            .unwrap_or(context.now),
     };
     let (app, now) = (context.app.clone(), context.now);
     match app

@@ -1,4 +1,5 @@
-//! A person's records: evidence sealed for the legal role and deleted in clear, the rest deleted.
+//! A person's records: evidence sealed for the legal role and deleted in clear, the rest deleted,
+//! what was written about them cleared.
 //!
 //! Record by record, sealing and deleting in one transaction: nothing is ever lost, and nothing
 //! is ever there twice. Without a published legal key the evidence waits, hidden by the tombstone.
@@ -81,7 +82,7 @@ impl Work<'_> {
     async fn pass(&self, erasure: &Erasure) -> Result<bool, Trouble> {
         let (store, scope, person) = (&self.app.store, self.scope, erasure.person);
         let account = &self.account.id;
-        let mut all = true;
+        let mut all = super::texts::clear(self.app, scope, person, self.now).await?;
         let outbox: Vec<Outbox> = store
             .records_even_expired(scope, person, Outbox::RECORD)
             .await?;

@@ -1,184 +1,91 @@
-//! The names of stored members as a person reads them (Art. 12(1) GDPR): German and English.
+//! What is stored, as a person reads it (Art. 12(1) GDPR): names of members and values of closed
+//! lists, German and English.
 //!
 //! What says nothing to a person (revisions, salts, keys of records) is left out of the page; the
 //! file for programs has it all.
 
+mod members;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use rundbrief::page_language::Language;
-use rundbrief::setup::built_in_label;
+use rundbrief::setup::{Field, List, built_in_label};
+use rundbrief::webhook::Topic;
 
-/// Members that a page leaves out.
-const TECHNICAL: [&str; 14] = [
-    "rev",
-    "event",
-    "entry",
-    "confirmed_entry",
-    "person",
-    "document",
-    "sha256",
-    "message_id",
-    "leased_until",
-    "retry_at",
-    "attempts",
-    "not_before",
-    "form_version",
-    "gone_at",
-];
+use self::members::{NAMES, TECHNICAL};
 
-/// Members with their names, German and English.
-const NAMES: [(&str, &str, &str); 65] = [
-    ("address", "Adresse", "Address"),
-    ("age_confirmed", "Alter bestätigt", "Age confirmed"),
-    ("all", "Alles beendet", "Everything ended"),
-    ("all_at", "Alles beendet am", "Everything ended at"),
-    ("at", "Zeitpunkt", "Time"),
-    ("basis", "Rechtsgrundlage", "Legal basis"),
-    ("bounced_at", "Unzustellbar seit", "Undeliverable since"),
-    ("by_person", "Von Ihnen selbst", "By yourself"),
-    ("campaign", "Aussendung", "Campaign"),
-    ("closed_at", "Erledigt am", "Closed at"),
-    ("closed_because", "Begründung", "Reason"),
-    ("complained_at", "Beschwerde am", "Complaint at"),
-    (
-        "confirm_ip",
-        "IP-Adresse der Bestätigung",
-        "IP address of the confirmation",
-    ),
-    ("confirmed_at", "Bestätigt am", "Confirmed at"),
-    (
-        "consent_wording",
-        "Text der Einwilligung",
-        "Wording of the consent",
-    ),
-    ("consented_on", "Eingewilligt am", "Consented on"),
-    ("created_at", "Gespeichert seit", "Stored since"),
-    ("customer", "Kunde", "Customer"),
-    ("email", "E-Mail-Adresse", "E-mail address"),
-    ("ended_on", "Beziehung beendet am", "Relationship ended on"),
-    ("events", "Ereignisse", "Events"),
-    (
-        "extended_because",
-        "Grund der Verlängerung",
-        "Reason of the extension",
-    ),
-    ("fields", "Felder", "Fields"),
-    (
-        "form_ip",
-        "IP-Adresse der Anmeldung",
-        "IP address of the sign-up",
-    ),
-    ("form_url", "Seite des Formulars", "Page of the form"),
-    (
-        "form_url_claimed",
-        "Seite laut Browser",
-        "Page as the browser said",
-    ),
-    ("given_up", "Nicht gesendet", "Not sent"),
-    ("id", "Kennung", "Identifier"),
-    ("import", "Import", "Import"),
-    ("interests", "Interessen", "Interests"),
-    ("key", "Feld", "Field"),
-    ("kind", "Art", "Kind"),
-    ("label", "Bezeichnung", "Label"),
-    ("language", "Sprache", "Language"),
-    ("legal_basis", "Rechtsgrundlage", "Legal basis"),
-    ("lifted_at", "Aufgehoben am", "Lifted at"),
-    ("list", "Liste", "List"),
-    ("lists", "Listen", "Lists"),
-    ("mail", "E-Mail", "E-mail"),
-    ("mailed_at", "Gesendet am", "Sent at"),
-    ("mails", "E-Mails dazu", "E-mails about it"),
-    ("mode", "Verfahren", "Procedure"),
-    ("name", "Name", "Name"),
-    ("notice", "Inhalt", "Content"),
-    (
-        "notice_version",
-        "Fassung der Datenschutzhinweise",
-        "Version of the privacy notice",
-    ),
-    (
-        "profiling_consent",
-        "Einwilligung in Profile",
-        "Consent to profiling",
-    ),
-    (
-        "profiling_since",
-        "In Profile eingewilligt am",
-        "Agreed to profiling at",
-    ),
-    (
-        "profiling_withdrawn_at",
-        "Einwilligung in Profile widerrufen am",
-        "Consent to profiling withdrawn at",
-    ),
-    ("proof", "Nachweis", "Proof"),
-    ("provenance", "Herkunft", "Source"),
-    ("reason", "Grund", "Reason"),
-    ("received_on", "Eingegangen am", "Received on"),
-    ("request", "Antrag", "Request"),
-    ("required", "Pflichtfeld", "Required"),
-    ("signed_up_at", "Angemeldet am", "Signed up at"),
-    ("since", "Seit", "Since"),
-    ("source", "Quelle", "Source"),
-    (
-        "spellings",
-        "Schreibweisen der Adresse",
-        "Spellings of the address",
-    ),
-    ("state", "Stand", "State"),
-    ("subject", "Betreff", "Subject"),
-    (
-        "tracking_consent",
-        "Einwilligung in Auswertung",
-        "Consent to evaluation",
-    ),
-    (
-        "tracking_since",
-        "In Auswertung eingewilligt am",
-        "Agreed to evaluation at",
-    ),
-    (
-        "tracking_withdrawn_at",
-        "Einwilligung in Auswertung widerrufen am",
-        "Consent to evaluation withdrawn at",
-    ),
-    ("value", "Angabe", "Value"),
-    ("values", "Angaben", "Details"),
-];
-
-/// What a member is called on the page; `None` for what it leaves out. A name that is not in the
-/// list, such as a list's or a declared field's, is the controller's own.
-pub(super) fn name_of(member: &str, language: Language) -> Option<String> {
-    if TECHNICAL.contains(&member) {
-        return None;
-    }
-    let known = NAMES.iter().find(|(known, ..)| *known == member);
-    let built_in = || built_in_label(member, language).map(str::to_owned);
-    Some(match known {
-        Some((_, de, en)) => language.pick(de, en).to_owned(),
-        None => built_in().unwrap_or_else(|| member.to_owned()),
-    })
+/// Whose words the names below a member are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Below {
+    /// Ours.
+    Members,
+    /// Keys of fields.
+    Fields,
+    /// Identifiers of lists.
+    Lists,
+    /// Other identifiers that the controller gave.
+    Identifiers,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What names are looked up in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words<'a> {
+    /// What the page is written in.
+    pub(super) language: Language,
+    /// The declared fields.
+    pub(super) fields: &'a [Field],
+    /// The lists.
+    pub(super) lists: &'a [List],
+}
 
-    #[test]
-    fn a_person_reads_names_and_no_revisions() {
-        for (member, de, en) in [
-            (
-                "form_ip",
-                Some("IP-Adresse der Anmeldung"),
-                Some("IP address of the sign-up"),
-            ),
-            ("first_name", Some("Vorname"), Some("First name")),
-            ("shoe_size", Some("shoe_size"), Some("shoe_size")),
-            ("rev", None, None),
-            ("confirmed_entry", None, None),
-        ] {
-            assert_eq!(name_of(member, Language::De).as_deref(), de);
-            assert_eq!(name_of(member, Language::En).as_deref(), en);
+impl Below {
+    /// Whose words the names below this member are.
+    pub(super) fn of(member: &str) -> Self {
+        match member {
+            "values" => Self::Fields,
+            "list" | "lists" => Self::Lists,
+            "not_me" | "recipients" => Self::Identifiers,
+            _ => Self::Members,
         }
-        assert!(NAMES.is_sorted(), "looked up by whoever adds one");
+    }
+}
+
+impl Words<'_> {
+    /// What a name is called on the page; `None` for what it leaves out. Fields and lists have the
+    /// names that the controller gave them, as far as they are there still.
+    pub(super) fn name(&self, below: Below, name: &str) -> Option<String> {
+        match below {
+            Below::Members if TECHNICAL.contains(&name) => None,
+            Below::Members => Some(self.member(name).unwrap_or(name).to_owned()),
+            Below::Fields => {
+                let declared = self.fields.iter().find(|field| field.key.as_str() == name);
+                let declared = declared.map(|field| field.label.text(self.language));
+                let label = built_in_label(name, self.language).or(declared);
+                Some(label.unwrap_or(name).to_owned())
+            }
+            Below::Lists => {
+                let known = self.lists.iter().find(|list| list.id.as_str() == name);
+                Some(known.map_or(name, |list| list.name.as_str()).to_owned())
+            }
+            Below::Identifiers => Some(name.to_owned()),
+        }
+    }
+
+    fn member(&self, member: &str) -> Option<&'static str> {
+        let (_, de, en) = NAMES.iter().find(|(known, ..)| *known == member)?;
+        Some(self.language.pick(de, en))
+    }
+
+    /// A text as it is read: of a closed list in words, else as it is.
+    pub(super) fn value<'t>(&self, member: &str, text: &'t str) -> &'t str {
+        if member == "topic" {
+            return Topic::parse(text).map_or(text, |topic| topic.text(self.language));
+        }
+        let known = values::of(member).iter().find(|(known, ..)| *known == text);
+        match known {
+            Some((_, de, en)) => self.language.pick(de, en),
+            None => text,
+        }
     }
 }

@@ -12,14 +12,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::id::{AccountId, ImportId};
 use rundbrief::import::{Import, ImportFailure};
+use rundbrief::policy::Store;
 use rundbrief::subscriber_file::Chunk;
-use rundbrief::time::plus_days;
 
 use crate::app::{App, Trouble};
 use crate::settings::InvalidSetting;
-
-/// For so long the lifecycle keeps files at least.
-const KEPT_DAYS: u32 = 1;
 
 /// For so long a file may be uploaded.
 pub(crate) const UPLOAD_TIME: Duration = Duration::from_hours(1);
@@ -140,6 +137,12 @@ async fn get(
     Ok(Some(body.to_vec()))
 }
 
+/// Whether the lifecycle may have deleted the file already: it keeps it that long at least.
+fn is_past_its_term(import: &Import, now: Timestamp) -> bool {
+    let until = Store::ImportFile.kept().until(import.created_at);
+    until.is_some_and(|until| now >= until)
+}
+
 /// The bytes of a chunk, or why there are none and never will be.
 pub(super) async fn read(
     app: &App,
@@ -168,7 +171,7 @@ pub(super) async fn read(
                 Some("NoSuchKey") => Ok(Err(ImportFailure::FileMissing)),
                 // Without the right to list, S3 says so of an object that is not there; this
                 // function does not have that right.
-                Some("AccessDenied") if now >= plus_days(import.created_at, KEPT_DAYS) => {
+                Some("AccessDenied") if is_past_its_term(import, now) => {
                     Ok(Err(ImportFailure::FileMissing))
                 }
                 Some("InvalidRange") => Ok(Err(ImportFailure::FileDamaged)),

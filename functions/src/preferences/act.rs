@@ -25,7 +25,7 @@ use super::{Reach, Visit};
 use crate::address_change::{self, Begun};
 use crate::app::{App, Trouble};
 use crate::erasure::{self, Erased};
-use crate::export::answer;
+use crate::export::{answer, portable};
 use crate::problem::Problem;
 use crate::settings::InvalidSetting;
 use crate::store::WriteError;
@@ -370,12 +370,12 @@ pub(super) async fn hand_out(
         "portable_csv" => (
             "text/csv; charset=utf-8; header=present",
             Some("data.csv"),
-            answer::portable_csv(profile)?,
+            portable::csv(profile)?,
         ),
         "portable_json" => (
             "application/json",
             Some("data.json"),
-            json(answer::portable_json(person, profile)),
+            json(portable::json(person, profile)?),
         ),
         _ => {
             let language = Some(visit.language);

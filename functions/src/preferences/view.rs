@@ -107,8 +107,8 @@ fn said(done: &Done, language: Language) -> Option<String> {
             "Nothing was saved. Please correct the marked details.",
         ),
         Done::Restricted => (
-            "Die Verarbeitung Ihrer Daten ist eingeschränkt: Sie werden aufbewahrt und nicht geändert.",
-            "Processing of your data is restricted: they are kept and not changed.",
+            "Die Verarbeitung Ihrer Daten ist eingeschränkt: Die Daten werden aufbewahrt, aber weder verwendet noch geändert.",
+            "Processing of your data is restricted: the data are kept, but neither used nor changed.",
         ),
         Done::ConsentEnded => (
             "Ihr Widerruf ist gespeichert.",
@@ -133,7 +133,7 @@ fn said(done: &Done, language: Language) -> Option<String> {
         Done::Held(basis) => {
             return Some(match language {
                 Language::De => format!(
-                    "Ihre Daten müssen noch aufbewahrt werden ({basis}). Sie werden nicht mehr verwendet und gelöscht, sobald die Frist endet."
+                    "Ihre Daten müssen noch aufbewahrt werden ({basis}). Bis dahin werden sie nicht mehr verwendet; sobald die Frist endet, werden sie gelöscht."
                 ),
                 Language::En => format!(
                     "Your data must still be kept ({basis}). They are no longer used and will be deleted when the period ends."
@@ -400,8 +400,8 @@ fn rights<'a>(language: Language) -> [Section<'a>; 3] {
             heading: language.pick("Auskunft und Kopie", "Access and copy"),
             text: language
                 .pick(
-                    "Alles, was zu Ihnen gespeichert ist, woher es kommt und wie lange es bleibt (Art. 15 DSGVO); und Ihre eigenen Angaben zum Mitnehmen (Art. 20 DSGVO).",
-                    "Everything that is stored about you, where it comes from and how long it stays (Art. 15 GDPR); and what you provided, to take along (Art. 20 GDPR).",
+                    "Alles, was zu Ihnen gespeichert ist, woher es kommt und wie lange es bleibt (Art. 15 DSGVO); und Ihre eigenen Angaben zum Mitnehmen (Art. 20 DSGVO): Adresse und Felder als CSV, als JSON auch Abonnements, Interessen und Sprache.",
+                    "Everything that is stored about you, where it comes from and how long it stays (Art. 15 GDPR); and what you provided, to take along (Art. 20 GDPR): address and fields as CSV, as JSON also subscriptions, interests and language.",
                 )
                 .to_owned(),
             buttons: vec![
@@ -458,16 +458,46 @@ fn plain(visit: &Visit, title: &str, text: &str) -> Response<Body> {
     .respond(OK)
 }
 
-/// Nothing of the person is left.
+/// What is left of an erased person, by the setting of the account.
+fn left(evidence_years: u8, language: Language) -> String {
+    let live = match (evidence_years, language) {
+        (0, Language::De) => "Niemand kann sie mehr lesen.".to_owned(),
+        (0, Language::En) => "Nobody can read them any more.".to_owned(),
+        (years, Language::De) => {
+            let years = if years == 1 {
+                "ein Jahr".to_owned()
+            } else {
+                format!("{years} Jahre")
+            };
+            format!(
+                "Aufbewahrt wird nur der Nachweis Ihrer Einwilligungen und Abmeldungen: verschlüsselt, höchstens {years}, und nur für Rechtsansprüche zu öffnen."
+            )
+        }
+        (years, Language::En) => {
+            let years = if years == 1 {
+                "one year".to_owned()
+            } else {
+                format!("{years} years")
+            };
+            format!(
+                "Only the proof of your consents and unsubscriptions is kept: encrypted, for {years} at most, to be opened for legal claims only."
+            )
+        }
+    };
+    let copies = language.pick(
+        "Sicherungskopien werden innerhalb von zwei Wochen gelöscht und stellen nichts davon wieder her.",
+        "Backup copies are deleted within two weeks and bring nothing of them back.",
+    );
+    format!("{live} {copies}")
+}
+
+/// Nothing of the person is left in what the service works with.
 pub(super) fn erased(visit: &Visit) -> Response<Body> {
     let language = visit.language;
     plain(
         visit,
         language.pick("Ihre Daten sind gelöscht", "Your data are deleted"),
-        language.pick(
-            "Niemand kann sie mehr lesen. Sicherungskopien werden innerhalb von zwei Wochen gelöscht und stellen nichts davon wieder her.",
-            "Nobody can read them any more. Backup copies are deleted within two weeks and bring nothing of them back.",
-        ),
+        &left(visit.linked.account.evidence_years_after_erasure, language),
     )
 }
 
@@ -483,4 +513,34 @@ pub(super) fn refused(visit: &Visit, language: Language) -> Response<Body> {
     );
     *response.status_mut() = lambda_http::http::StatusCode::FORBIDDEN;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_erased_themselves_is_told_what_is_left() {
+        for (years, de, en) in [
+            (0, "Niemand kann sie mehr lesen.", "Nobody can read them"),
+            (
+                1,
+                "verschlüsselt, höchstens ein Jahr,",
+                "for one year at most",
+            ),
+            (
+                3,
+                "verschlüsselt, höchstens 3 Jahre,",
+                "for 3 years at most",
+            ),
+        ] {
+            for (language, words) in [(Language::De, de), (Language::En, en)] {
+                let told = left(years, language);
+                assert!(told.contains(words), "{told}");
+                // That nobody can read it any more is so of everything or is not said.
+                let claims = told.contains("Niemand") || told.contains("Nobody");
+                assert_eq!(claims, years == 0, "{told}");
+            }
+        }
+    }
 }

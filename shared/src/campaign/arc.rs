@@ -10,11 +10,13 @@ use super::Limits;
 use super::ledger::Totals;
 use crate::id::{CampaignId, PersonKey};
 use crate::key::{AccountScope, Key};
+use crate::policy::Store;
 use crate::record::{Due, DueWork, Stored};
-use crate::time::plus_days;
 
-/// How long ledgers are kept: 12 months.
-pub(super) const LEDGER_DAYS: u32 = 365;
+/// Until when what is written to a ledger now is kept.
+pub(super) fn ledger_kept_until(now: Timestamp) -> Timestamp {
+    Store::Ledger.kept().until(now).unwrap_or(Timestamp::MAX)
+}
 
 /// A part of the circle, from a key up to but not including another; `None` is the circle's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +185,7 @@ impl Arc {
             entries: 0,
             progress_at: now,
             totals: Totals::default(),
-            gone_at: plus_days(now, LEDGER_DAYS),
+            gone_at: ledger_kept_until(now),
         }
     }
 

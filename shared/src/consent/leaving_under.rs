@@ -13,9 +13,6 @@ use crate::record::{Expect, Record, Step, Transaction};
 use crate::time::plus_days;
 use crate::unsubscribe_setup::{Reason, UnsubscribeSetup};
 
-/// For so long a farewell mail may wait for its turn (engineering).
-const FAREWELL_DAYS: u32 = 14;
-
 /// The setup in force, and what the person said.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
@@ -70,7 +67,7 @@ pub fn leave_under(
         let notice = Notice::Farewell {
             unsubscription: leaving.event,
         };
-        let end = plus_days(at, FAREWELL_DAYS);
+        let end = Outbox::waits_until(at);
         let outbox = Outbox::new(terms.outbox, person.key, notice, at, end);
         transaction.put(Record::Outbox(Box::new(outbox)), Expect::Absent);
     }

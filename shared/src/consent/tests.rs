@@ -54,6 +54,7 @@ impl Model {
             key: AccountKeyMaterial::generate(&secrets, &entropy),
             has_address_rules: false,
             tombstones_marked: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,

@@ -35,6 +35,7 @@ fn account() -> (Account, AccountScope) {
         unsubscribe_setup: None,
         has_address_rules: false,
         tombstones_marked: false,
+        automated_decisions: false,
         audit_months: None,
         closed_at: None,
         gone_at: None,

@@ -120,6 +120,7 @@ impl Premises {
             key: AccountKeyMaterial::generate(&secrets, &SeededEntropy::new(11)),
             has_address_rules: false,
             tombstones_marked: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: begins,
             evidence_years_after_erasure: crate::account::MAX_EVIDENCE_YEARS,

@@ -43,6 +43,7 @@ fn scope() -> AccountScope {
         key,
         has_address_rules: false,
         tombstones_marked: false,
+        automated_decisions: false,
         created_at: Timestamp::UNIX_EPOCH,
         closed_at: None,
         gone_at: None,

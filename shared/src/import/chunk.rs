@@ -14,17 +14,15 @@ use crate::id::{ImportId, PersonKey};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::person::Person;
+use crate::policy::Store;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::subscriber_file::{Chunk, ImportRow, Outcome, ReportRow, RowError};
-use crate::time::plus_days;
 
 /// Readable rows of one transaction: 3 steps each and one for the chunk, of the 100 that a
 /// transaction may have; their 75 keys fit into one batch read of 100, too.
 pub const LIVE_ROWS_PER_BATCH: usize = 25;
 /// Text of one transaction in octets; it may have 4 MB, keys and evidence of consent included.
 const MAX_BATCH_OCTETS: usize = 1024 * 1024;
-/// How long the report can be read (engineering); the import's own counts stay.
-const REPORT_DAYS: u32 = 30;
 
 /// A row of a file with its number.
 pub type Row = (u32, Result<ImportRow, RowError>);
@@ -91,9 +89,13 @@ impl ImportChunk {
         }
     }
 
-    /// From when on the report of an import taken at `created_at` is gone.
+    /// From when on the report of an import taken at `created_at` is gone; the import's own counts
+    /// stay.
     pub fn gone_at(created_at: Timestamp) -> Timestamp {
-        plus_days(created_at, REPORT_DAYS)
+        Store::ImportReport
+            .kept()
+            .until(created_at)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Where the chunk is kept.

@@ -3,7 +3,9 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use crate::account::Account;
 use crate::archive::ArchiveSet;
+use crate::setup::Setup;
 use crate::time::{plus_days, plus_seconds};
 
 /// How long something is kept.
@@ -26,8 +28,6 @@ pub enum Event {
     SignedUp,
     /// The relationship with the subscriber, or the account, ended.
     RelationshipEnded,
-    /// The campaign ended.
-    CampaignEnded,
     /// The account was closed.
     AccountClosed,
     /// The person was erased.
@@ -42,17 +42,55 @@ pub enum Period {
         /// How many.
         days: u32,
         /// The setting, and the most it may say.
-        setting: Option<(&'static str, u32)>,
+        setting: Option<(Setting, u32)>,
     },
     /// Calendar months.
     Months {
         /// How many.
         months: u32,
         /// The setting, and the most it may say.
-        setting: Option<(&'static str, u32)>,
+        setting: Option<(Setting, u32)>,
     },
     /// Hours.
     Hours(u32),
+}
+
+/// A setting that a period follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// `confirm_days` of the sign-up setups.
+    ConfirmDays,
+    /// `evidence_years_after_erasure` of the account, in months.
+    EvidenceYears,
+    /// `audit_months` of the account.
+    AuditMonths,
+}
+
+/// What an account has set, in the unit of each period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    confirm_days: Option<u32>,
+    evidence_months: u32,
+    audit_months: Option<u32>,
+}
+
+impl Settings {
+    /// The settings of an account; of several setups the longest period counts.
+    pub fn of(account: &Account, setups: &[Setup]) -> Self {
+        Self {
+            confirm_days: setups.iter().map(|setup| setup.confirm_days).max(),
+            evidence_months: u32::from(account.evidence_years_after_erasure) * 12,
+            audit_months: account.audit_months,
+        }
+    }
+
+    fn of_setting(&self, setting: Setting) -> Option<u32> {
+        match setting {
+            Setting::ConfirmDays => self.confirm_days,
+            Setting::EvidenceYears => Some(self.evidence_months),
+            Setting::AuditMonths => self.audit_months,
+        }
+    }
 }
 
 /// Who deletes it when its time has come. The first is the promise, the rest backstops.
@@ -113,11 +151,59 @@ pub enum Exported {
     Requests,
     /// What recipients were told.
     Disclosures,
+    /// What the controller noted when it suppressed the address.
+    SuppressedAddress,
     /// Nothing, for this reason.
     Nothing(&'static str),
 }
 
+impl Exported {
+    /// The member of the copy; `None` for nothing.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Profile => "profile",
+            Self::Withdrawal => "withdrawal",
+            Self::Suppression => "suppression",
+            Self::SignUps => "sign_ups",
+            Self::Unsubscriptions => "unsubscriptions",
+            Self::SingleMails => "single_mails",
+            Self::Campaigns => "campaigns",
+            Self::Erasures => "erasures",
+            Self::SealedEvidence => "restricted_evidence",
+            Self::Audit => "audit",
+            Self::Requests => "requests",
+            Self::Disclosures => "told_to_recipients",
+            Self::SuppressedAddress => "suppressed_address",
+            Self::Nothing(_) => return None,
+        })
+    }
+}
+
 impl Period {
+    /// The period that an account has set; as declared where it sets none.
+    #[must_use]
+    pub fn under(self, settings: &Settings) -> Self {
+        match self {
+            Self::Days {
+                days,
+                setting: Some((setting, most)),
+            } => Self::Days {
+                days: settings.of_setting(setting).unwrap_or(days),
+                setting: Some((setting, most)),
+            },
+            Self::Months {
+                months,
+                setting: Some((setting, most)),
+            } => Self::Months {
+                months: settings.of_setting(setting).unwrap_or(months),
+                setting: Some((setting, most)),
+            },
+            Self::Days { setting: None, .. }
+            | Self::Months { setting: None, .. }
+            | Self::Hours(_) => self,
+        }
+    }
+
     /// When the period is over that began at `start`; months are counted in `zone`.
     pub fn after(self, start: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
@@ -132,6 +218,15 @@ impl Period {
 }
 
 impl Kept {
+    /// How long it is kept in an account with these settings.
+    #[must_use]
+    pub fn under(self, settings: &Settings) -> Self {
+        match self {
+            Self::For(event, period) => Self::For(event, period.under(settings)),
+            Self::WithAccount | Self::WithPlatform => self,
+        }
+    }
+
     /// When something written at `start` is due, where that is all it depends on.
     pub fn until(self, start: Timestamp) -> Option<Timestamp> {
         match self {

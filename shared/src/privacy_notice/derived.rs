@@ -8,6 +8,7 @@ use super::{Element, PrivacyNotice};
 use crate::account::Account;
 use crate::page_language::Language;
 use crate::policy::{Kept, Period, Store};
+use crate::processing::automated_decisions;
 use crate::setup::{Mode, Setup};
 
 /// The notice that follows from account and setup.
@@ -116,26 +117,39 @@ fn storage(account: &Account, setup: &Setup) -> String {
         });
     }
     let (archive, full) = (days(Store::Archive), days(Store::FullCopy));
-    let years = account.evidence_years_after_erasure;
+    let sealed = after_an_erasure(account.evidence_years_after_erasure, language);
     said.push_str(&match language {
         Language::De => format!(
-            "Ihre Daten werden einen Kalendermonat nach dem Ende der Beziehung gelöscht, etwa nachdem Sie sich von allem abgemeldet haben. Der Nachweis von Einwilligung und Abmeldung wird aufbewahrt, solange der Verantwortliche diese Plattform nutzt, nach einer Löschung versiegelt höchstens {years} Jahre. Sicherungen werden nach {archive} und {full} Tagen gelöscht."
+            "Ihre Daten werden einen Kalendermonat nach dem Ende der Beziehung gelöscht, etwa nachdem Sie sich von allem abgemeldet haben. Der Nachweis von Einwilligung und Abmeldung wird aufbewahrt, solange der Verantwortliche diese Plattform nutzt{sealed}. Sicherungen werden nach {archive} und {full} Tagen gelöscht."
         ),
         Language::En => format!(
-            "Your data are deleted one calendar month after the end of the relationship, for instance after you unsubscribed from everything. The proof of consent and unsubscription is kept as long as the controller uses this platform, after an erasure sealed for {years} years at most. Backups are deleted after {archive} and {full} days."
+            "Your data are deleted one calendar month after the end of the relationship, for instance after you unsubscribed from everything. The proof of consent and unsubscription is kept as long as the controller uses this platform{sealed}. Backups are deleted after {archive} and {full} days."
         ),
     });
     said
 }
 
+/// How long the proof is kept of whom was erased.
+fn after_an_erasure(years: u8, language: Language) -> String {
+    match (years, language) {
+        (0, Language::De) => ", und mit Ihren Daten gelöscht, wenn Sie das verlangen".to_owned(),
+        (0, Language::En) => ", and erased with your data if you ask for that".to_owned(),
+        (1, Language::De) => ", nach einer Löschung versiegelt höchstens ein Jahr".to_owned(),
+        (1, Language::En) => ", after an erasure sealed for one year at most".to_owned(),
+        (_, Language::De) => format!(", nach einer Löschung versiegelt höchstens {years} Jahre"),
+        (_, Language::En) => format!(", after an erasure sealed for {years} years at most"),
+    }
+}
+
 fn rights(account: &Account, language: Language) -> String {
     let contact = &account.contact;
+    let automated = automated_decisions(account, language);
     match language {
         Language::De => format!(
-            "Auskunft (Art. 15), Berichtigung (Art. 16), Löschung (Art. 17), Einschränkung (Art. 18), Datenübertragbarkeit (Art. 20) und Widerspruch (Art. 21 DSGVO). Wenden Sie sich dafür an: {contact}. Es gibt keine automatisierte Entscheidung nach Art. 22 DSGVO."
+            "Auskunft (Art. 15), Berichtigung (Art. 16), Löschung (Art. 17), Einschränkung (Art. 18), Datenübertragbarkeit (Art. 20) und Widerspruch (Art. 21 DSGVO). Wenden Sie sich dafür an: {contact}. {automated}"
         ),
         Language::En => format!(
-            "Access (Art. 15), rectification (Art. 16), erasure (Art. 17), restriction (Art. 18), portability (Art. 20) and objection (Art. 21 GDPR). Please turn to: {contact}. There is no automated decision within the meaning of Art. 22 GDPR."
+            "Access (Art. 15), rectification (Art. 16), erasure (Art. 17), restriction (Art. 18), portability (Art. 20) and objection (Art. 21 GDPR). Please turn to: {contact}. {automated}"
         ),
     }
 }
@@ -173,9 +187,31 @@ mod tests {
         let mut moved = account.clone();
         moved.imprint = "Elsewhere".to_owned();
         versions.push(InForce::of(&moved, &setup).version());
+        moved.automated_decisions = true;
+        versions.push(InForce::of(&moved, &setup).version());
+        let told = &notice(&moved, &setup).elements[&Element::Rights];
+        assert!(told.contains("there are automated decisions"), "{told}");
         versions.sort_unstable();
         versions.dedup();
-        assert_eq!(versions.len(), 5, "each says something else");
+        assert_eq!(versions.len(), 6, "each says something else");
+    }
+
+    #[test]
+    fn the_proof_is_kept_after_an_erasure_for_as_long_as_the_account_says() {
+        let (mut account, mut setup) = (account(), setup());
+        for (years, de, en) in [
+            (0, "mit Ihren Daten gelöscht", "erased with your data"),
+            (1, "höchstens ein Jahr", "one year at most"),
+            (2, "höchstens 2 Jahre", "2 years at most"),
+        ] {
+            account.evidence_years_after_erasure = years;
+            for (language, words) in [(Language::De, de), (Language::En, en)] {
+                setup.language = language;
+                let told = &notice(&account, &setup).elements[&Element::Storage];
+                assert!(told.contains(words), "{told}");
+                assert!(!told.contains("0 Jahre") && !told.contains("0 years"));
+            }
+        }
     }
 
     #[test]

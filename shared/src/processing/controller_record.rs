@@ -412,7 +412,14 @@ fn rights(w: &mut Writer, basis: &Basis<'_>) {
         "rights",
         ("Rechte der betroffenen Personen", "Rights of data subjects"),
     );
-    let rights: [(Both, Both); 7] = [
+    let rights: [(Both, Both); 8] = [
+        (
+            ("Weg und Frist", "Way and deadline"),
+            (
+                "Die Einstellungsseite ist aus jeder E-Mail erreichbar; Daten zeigt und ändert sie erst über einen frischen Link an das Postfach, dann sofort. Anträge an den Verantwortlichen werden binnen eines Monats beantwortet, in begründeten Fällen binnen dreier (Art. 12 Abs. 3).",
+                "The preference page can be reached from each e-mail; it shows and changes data only by a fresh link to the mailbox, and then at once. Requests to the controller are answered within a month, with reasons within three (Art. 12(3)).",
+            ),
+        ),
         (
             ("Widerruf und Abmeldung", "Withdrawal and unsubscription"),
             (
@@ -423,36 +430,36 @@ fn rights(w: &mut Writer, basis: &Basis<'_>) {
         (
             ("Auskunft (Art. 15)", "Access (Art. 15)"),
             (
-                "durch den Verantwortlichen aus dem Datensatz der Person und ihren Nachweisen",
-                "by the controller, from the person's record and evidence",
+                "auf der Einstellungsseite sofort, zum Lesen und als Datei; sonst durch den Verantwortlichen",
+                "on the preference page at once, to read and as a file; otherwise by the controller",
             ),
         ),
         (
             ("Berichtigung (Art. 16)", "Rectification (Art. 16)"),
             (
-                "durch den Verantwortlichen; eine neue Adresse braucht eine neue Anmeldung",
-                "by the controller; a new address needs a new sign-up",
+                "auf der Einstellungsseite sofort, sonst durch den Verantwortlichen; eine neue Adresse gilt erst, wenn sie bestätigt ist",
+                "on the preference page at once, otherwise by the controller; a new address counts only once it is confirmed",
             ),
         ),
         (
             ("Löschung (Art. 17)", "Erasure (Art. 17)"),
             (
-                "durch den Verantwortlichen oder fristgerecht von selbst; ein Merker ohne Adresse verhindert, dass eine Wiederherstellung jemanden zurückholt",
-                "by the controller, or on time by itself; a mark without address keeps a restore from bringing anybody back",
+                "auf der Einstellungsseite sofort, sonst durch den Verantwortlichen oder fristgerecht von selbst; ein Merker ohne Adresse verhindert, dass eine Wiederherstellung jemanden zurückholt",
+                "on the preference page at once, otherwise by the controller, or on time by itself; a mark without address keeps a restore from bringing anybody back",
             ),
         ),
         (
             ("Einschränkung (Art. 18)", "Restriction (Art. 18)"),
             (
-                "die Person wird aufbewahrt, aber weder angeschrieben noch geändert",
-                "the person is kept, but neither mailed nor changed",
+                "durch den Verantwortlichen; die Person wird aufbewahrt, aber weder angeschrieben noch geändert",
+                "by the controller; the person is kept, but neither mailed nor changed",
             ),
         ),
         (
             ("Datenübertragbarkeit (Art. 20)", "Portability (Art. 20)"),
             (
-                "in einem gängigen, maschinenlesbaren Format",
-                "in a common, machine-readable format",
+                "auf der Einstellungsseite sofort, sonst durch den Verantwortlichen, als JSON und CSV",
+                "on the preference page at once, otherwise by the controller, as JSON and CSV",
             ),
         ),
         (

@@ -4,6 +4,7 @@
 use super::controller_record::localised;
 use super::document::{Both, By, Writer};
 use super::{Basis, DEFAULT_DATA_SUBJECT, Dpia, Question};
+use crate::setup::Setup;
 
 pub(super) fn data_subjects(w: &mut Writer, basis: &Basis<'_>) {
     w.section("data_subjects", ("Betroffene Personen", "Data subjects"));
@@ -69,6 +70,7 @@ pub(super) fn data(w: &mut Writer, basis: &Basis<'_>) {
         })
         .collect();
     w.list(("Eigene Felder", "Declared fields"), declared);
+    further(w, basis);
     let arising = [
         (
             "Nachweis der Einwilligung (siehe eigener Abschnitt)",
@@ -119,6 +121,43 @@ pub(super) fn data(w: &mut Writer, basis: &Basis<'_>) {
             ),
         },
     );
+}
+
+/// What is kept of a person beside the fields.
+fn further(w: &mut Writer, basis: &Basis<'_>) {
+    let mut further = vec![
+        w.say((
+            "Sprache von Seiten und E-Mails",
+            "Language of pages and e-mails",
+        )),
+        w.say((
+            "Vermerk des Verantwortlichen, ob jemand Kunde ist",
+            "The controller's mark of who is a customer",
+        )),
+    ];
+    if !basis.interests.is_empty() {
+        let names: Vec<&str> = basis
+            .interests
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        let label = w.say(("Interessen", "Interests"));
+        further.push(format!("{label}: {}", names.join(", ")));
+    }
+    let asks = |asked: fn(&Setup) -> bool| basis.setups.iter().any(asked);
+    if asks(|setup| setup.asks_tracking_consent) {
+        further.push(w.say((
+            "Einwilligung in die Auswertung von Öffnungen und Klicks, mit Zeitpunkt",
+            "Consent to evaluating openings and clicks, with its time",
+        )));
+    }
+    if asks(|setup| setup.asks_profiling_consent) {
+        further.push(w.say((
+            "Einwilligung in ein Interessenprofil, mit Zeitpunkt",
+            "Consent to a profile of interests, with its time",
+        )));
+    }
+    w.list(("Weitere Angaben", "Further details"), further);
 }
 
 /// S-05, with the keys each stands for.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{ApiKey, Scope};
+use crate::account::{Account, ApiKey, Scope};
 use crate::key::{AccountScope, Key};
 use crate::page_language::Language;
 use crate::record::Stored;
@@ -94,6 +94,29 @@ pub struct Dpia {
     /// Since when the risk has been high without a break.
     #[serde(default)]
     pub high_since: Option<Timestamp>,
+}
+
+/// What persons are told of automated decisions (Art. 13(2)(f), 15(1)(h) GDPR), by what the
+/// account's questionnaire says.
+pub const fn automated_decisions(account: &Account, language: Language) -> &'static str {
+    if account.automated_decisions {
+        language.pick(
+            "Nach Angabe des Verantwortlichen fallen automatisierte Entscheidungen nach Art. 22 DSGVO; über die Logik dahinter und die Folgen für Sie gibt er Auskunft.",
+            "The controller states that there are automated decisions within the meaning of Art. 22 GDPR, and answers what logic is behind them and what they mean for you.",
+        )
+    } else {
+        language.pick(
+            "Es gibt keine automatisierte Entscheidung und kein Profiling nach Art. 22 DSGVO.",
+            "There is no automated decision and no profiling within the meaning of Art. 22 GDPR.",
+        )
+    }
+}
+
+impl Dpia {
+    /// Whether there are automated decisions, by the answers.
+    pub fn says_automated_decisions(&self) -> bool {
+        self.yes.contains(&Question::AutomatedDecisions)
+    }
 }
 
 impl Question {

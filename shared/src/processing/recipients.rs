@@ -26,6 +26,7 @@ pub(super) fn recipients(w: &mut Writer, basis: &Basis<'_>) {
             "get address and content of each e-mail sent to them",
         ),
     );
+    notified(w, basis);
     let own: Vec<String> = basis
         .controller
         .recipients
@@ -47,6 +48,32 @@ pub(super) fn recipients(w: &mut Writer, basis: &Basis<'_>) {
                 "Further recipients of the controller",
             ),
             own,
+        );
+    }
+}
+
+/// Whom the platform tells of what happens to people, for the controller. The host alone: the rest
+/// of the address may be a secret of the recipient's.
+fn notified(w: &mut Writer, basis: &Basis<'_>) {
+    let rows: Vec<Vec<String>> = basis
+        .webhooks
+        .iter()
+        .map(|webhook| {
+            let topics = webhook.events.iter().map(|topic| topic.text(w.language));
+            vec![
+                webhook.url.host().to_owned(),
+                topics.collect::<Vec<_>>().join(", "),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        w.table(
+            (
+                "Selbsttätig benachrichtigte Empfänger (Kennung und Zeitpunkt)",
+                "Recipients that are notified automatically (identifier and time)",
+            ),
+            &[("Empfänger", "Recipient"), ("Worüber", "Of what")],
+            rows,
         );
     }
 }

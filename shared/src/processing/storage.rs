@@ -1,11 +1,11 @@
 //! Place, period and deadline of storage: every store of the policy, in words.
 //!
-//! The periods are the policy's own. A new store does not compile until it has words here.
+//! The periods are the policy's own, as the account has set them. A new store does not compile until it has words here.
 
 use super::Basis;
 use super::document::{Both, Writer};
 use crate::page_language::Language;
-use crate::policy::{DeletedBy, Event, InArchive, Kept, Period, Store};
+use crate::policy::{DeletedBy, Event, InArchive, Kept, Period, Settings, Store};
 
 pub(super) fn write(w: &mut Writer, basis: &Basis<'_>) {
     let facts = basis.facts;
@@ -50,12 +50,13 @@ pub(super) fn write(w: &mut Writer, basis: &Basis<'_>) {
             "Only a record with its legal basis and its last day (Art. 17(3)(b) and (e)) puts off the erasure of a person; until then their data are restricted (Art. 18), then an erasure that was asked for is done. It ends with the account, too: the data are to be handed to the controller before.",
         ),
     );
+    let settings = Settings::of(basis.account, basis.setups);
     let rows = Store::ALL
         .into_iter()
         .map(|store| {
             vec![
                 w.say(name(store)),
-                kept(store.kept(), w.language),
+                kept(store.kept().under(&settings), w.language),
                 w.say(deleted_by(store.deleted_by())),
                 w.say(match store.in_archive() {
                     InArchive::Set(_) => ("ja", "yes"),
@@ -140,7 +141,11 @@ pub(super) const fn name(store: Store) -> Both {
         ),
         Store::Campaign => ("Aussendungen und Summen", "Campaigns and their totals"),
         Store::Ledger => ("Versandprotokoll je Empfänger", "Send ledger per recipient"),
-        Store::Import => ("Importe und ihre Berichte", "Imports and their reports"),
+        Store::Import => ("Importe und ihre Summen", "Imports and their totals"),
+        Store::ImportReport => (
+            "Berichte der Importe (nur Zeilennummern)",
+            "Reports of imports (line numbers only)",
+        ),
         Store::ImportFile => ("Importdateien", "Import files"),
         Store::ExportFile => ("Exportdateien", "Export files"),
         Store::Archive => ("Kontoarchiv (täglich)", "Account archive (daily)"),
@@ -151,6 +156,10 @@ pub(super) const fn name(store: Store) -> Both {
         Store::GuardCounter => (
             "Zähler gegen Missbrauch (Schlüsselwerte, keine IP-Adressen)",
             "Counters against abuse (keyed hashes, no IP addresses)",
+        ),
+        Store::FormNonce => (
+            "Einmalwerte gesendeter Formulare (zufällig)",
+            "Nonces of forms that were sent (random)",
         ),
         Store::IdempotencyKey => (
             "Gemerkte Antworten der Schnittstelle",
@@ -249,15 +258,17 @@ pub(super) fn kept(kept: Kept, language: Language) -> String {
                     "ab dem Ende der Geschäftsbeziehung",
                     "from the end of the business relationship",
                 ),
-                Event::CampaignEnded => {
-                    ("ab dem Ende der Aussendung", "from the end of the campaign")
-                }
                 Event::Erased => ("ab der Löschung der Person", "from the person's erasure"),
                 Event::AccountClosed => (
                     "ab der Auflösung des Kontos",
                     "from the closure of the account",
                 ),
             };
+            if let Period::Months { months: 0, .. } = period {
+                return language
+                    .pick("wird nicht aufbewahrt", "not kept")
+                    .to_owned();
+            }
             format!("{} {}", length(period, language), language.pick(de, en))
         }
     }

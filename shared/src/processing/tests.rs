@@ -1,10 +1,16 @@
 //! The questionnaire's effects, and that no text of a controller can break the record's form.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::*;
 use crate::account::{ApiKey, Scope};
-use crate::id::KeyId;
+use crate::id::{InterestId, KeyId, WebhookId};
+use crate::page_language::Language;
+use crate::setup::tests::{account, setup};
+use crate::web_address::WebAddress;
+use crate::webhook::{SecretMaterial, Topic};
 
 fn dpia(yes: &[Question], risk: Risk, reference: Option<&str>) -> Dpia {
     let no = Question::ALL.iter().filter(|one| !yes.contains(one));
@@ -142,4 +148,109 @@ fn what_people_wrote_is_no_markdown() {
         let text = document.markdown();
         assert!(text.ends_with(&format!("\n  - {in_item}\n")), "{text}");
     }
+}
+
+/// The controller's record of an account with these setups, interests and webhooks.
+fn record(
+    account: &Account,
+    (setups, interests, webhooks): (&[Setup], &[Interest], &[Webhook]),
+    language: Language,
+) -> String {
+    let facts = include_str!("../../../infra/facts.json");
+    let basis = Basis {
+        account,
+        controller: &ControllerRecord::default(),
+        operator: &Operator::default(),
+        dpia: None,
+        facts: &InfrastructureFacts::parse(facts).unwrap(),
+        region: "eu-central-1",
+        setups,
+        lists: &[],
+        fields: &[],
+        interests,
+        webhooks,
+        language,
+        made_at: at(0),
+    };
+    record_of_processing(&basis, Role::Controller).markdown()
+}
+
+#[test]
+fn the_periods_in_the_record_are_those_that_the_account_has_set() {
+    let (mut account, mut long) = (account(), setup());
+    let said = |account: &Account, setups: &[Setup], store: &str, period: &str| {
+        let text = record(account, (setups, &[], &[]), Language::En);
+        let row = text.lines().find(|line| line.starts_with(store)).unwrap();
+        assert!(row.contains(&format!("| {period} |")), "{row}");
+    };
+    let (pending, sealed, audit) = ("| Unconfirmed", "| Sealed evidence of", "| Audit log");
+    let days = "(may be set up to 14) from the sign-up";
+    said(&account, &[], pending, &format!("7 days {days}"));
+    long.confirm_days = 14;
+    let setups = [setup(), long];
+    said(&account, &setups, pending, "14 days from the sign-up");
+    let erased = "from the person's erasure";
+    said(
+        &account,
+        &[],
+        sealed,
+        &format!("36 calendar months {erased}"),
+    );
+    account.evidence_years_after_erasure = 1;
+    let year = format!("12 calendar months (may be set up to 36) {erased}");
+    said(&account, &[], sealed, &year);
+    account.evidence_years_after_erasure = 0;
+    said(&account, &[], sealed, "not kept");
+    let written = "from when it was written";
+    let default = format!("12 calendar months (may be set up to 36) {written}");
+    said(&account, &[], audit, &default);
+    account.audit_months = Some(36);
+    said(
+        &account,
+        &[],
+        audit,
+        &format!("36 calendar months {written}"),
+    );
+}
+
+#[test]
+fn who_is_told_and_what_is_kept_beside_the_fields_stands_in_the_record() {
+    let account = account();
+    let mut asking = setup();
+    let plain = record(&account, (&[setup()], &[], &[]), Language::De);
+    for not_so in [
+        "Selbsttätig benachrichtigte",
+        "Interessen:",
+        "Interessenprofil",
+    ] {
+        assert!(!plain.contains(not_so), "{not_so}");
+    }
+    asking.asks_profiling_consent = true;
+    let interest = Interest {
+        id: InterestId::parse("garden").unwrap(),
+        rev: 1,
+        name: "Garten".to_owned(),
+    };
+    let webhook = Webhook {
+        id: WebhookId::parse("wh_1").unwrap(),
+        rev: 1,
+        url: WebAddress::parse("https://crm.example/hook?key=geheim").unwrap(),
+        events: BTreeSet::from([Topic::Erasure, Topic::Unsubscribed]),
+        secret: SecretMaterial::none(),
+        before: None,
+        failures: 0,
+        paused_until: None,
+        failing_since: None,
+        created_at: at(0),
+    };
+    let told = (&[asking][..], &[interest][..], &[webhook][..]);
+    let text = record(&account, told, Language::De);
+    for so in [
+        "| crm.example | Löschung, Abmeldung |",
+        "Interessen: Garten",
+        "Einwilligung in ein Interessenprofil, mit Zeitpunkt",
+    ] {
+        assert!(text.contains(so), "{so}");
+    }
+    assert!(!text.contains("geheim"), "the host alone");
 }

@@ -56,17 +56,30 @@ pub fn write_report<'a>(rows: impl IntoIterator<Item = &'a ReportRow>) -> String
     report
 }
 
-/// A cell's text such that no spreadsheet takes it for a formula.
+/// A cell's text such that no spreadsheet takes it for a formula, and that an import gives back as
+/// it was, with apostrophes of its own too ([`unguard`]).
 ///
 /// A visitor who signs up as `=HYPERLINK(...)` would otherwise run it on the desk of whoever
 /// opens the export (OWASP, "CSV Injection"). The apostrophe is shown by no spreadsheet.
 pub fn guard_formula(text: &str) -> Cow<'_, str> {
-    let is_formula = text.starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-    ]);
-    if is_formula {
+    if is_formula(text.trim_start_matches('\'')) {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// The text of a cell without the apostrophe that keeps a spreadsheet from calculating it: our own
+/// files have it, and those of others who guard theirs.
+pub(super) fn unguard(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if is_formula(text.trim_start_matches('\'')) => text,
+        _ => cell,
+    }
+}
+
+fn is_formula(text: &str) -> bool {
+    text.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ])
 }

@@ -198,11 +198,16 @@ fn no_exported_cell_is_a_formula() {
         "\t=1",
         "\r=1",
         "\u{ff1d}1",
+        // Not a formula, but what is read back as one.
+        "'=1",
+        "''-1",
     ] {
         assert_eq!(guard_formula(formula), format!("'{formula}"));
+        assert_eq!(report::unguard(&guard_formula(formula)), formula);
     }
-    for text in ["", "Max", "00042", "a=b", "'=1"] {
+    for text in ["", "Max", "00042", "a=b", "'", "'s-Gravenhage", "O'=1"] {
         assert_eq!(guard_formula(text), text);
+        assert_eq!(report::unguard(text), text);
     }
 }
 

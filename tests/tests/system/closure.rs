@@ -341,6 +341,7 @@ async fn a_large_account_goes_bit_by_bit_and_its_own_item_last() {
             key: AccountKeyMaterial::generate(&secrets, app.entropy.as_ref()),
             has_address_rules: false,
             tombstones_marked: false,
+            automated_decisions: false,
             audit_months: None,
             created_at: now,
             evidence_years_after_erasure: rundbrief::account::MAX_EVIDENCE_YEARS,

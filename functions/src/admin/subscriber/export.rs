@@ -11,7 +11,7 @@ use rundbrief::page_language::Language;
 use super::super::access::Access;
 use super::super::answer::{Answer, Refused, found, written};
 use super::super::listing::Parameters;
-use crate::export::answer;
+use crate::export::{answer, portable as taken_along};
 use crate::problem::Problem;
 
 pub(super) async fn export(access: Access, uri: Uri) -> Answer {
@@ -50,8 +50,8 @@ pub(super) async fn portable(access: Access, uri: Uri) -> Answer {
     let person = desk.app.store.person(&desk.scope, key, desk.now).await?;
     let profile = person.profile.as_ref().ok_or(Problem::NOT_FOUND)?;
     if as_file {
-        let csv = answer::portable_csv(profile)?;
+        let csv = taken_along::csv(profile)?;
         return Ok(written("text/csv; charset=utf-8; header=present", csv));
     }
-    Ok(found(&answer::portable_json(&person, profile)))
+    Ok(found(&taken_along::json(&person, profile)?))
 }

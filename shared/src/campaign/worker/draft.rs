@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::super::Limits;
-use super::super::arc::{Arc, LEDGER_DAYS, Span};
+use super::super::arc::{Arc, Span, ledger_kept_until};
 use super::super::audience::Judgement;
 use super::super::ledger::{Class, Entry, People, Retry};
 use super::super::outcome::Outcomes;
 use super::{Named, Skip};
 use crate::id::{EventId, ListId, PersonKey};
-use crate::time::plus_days;
 
 /// So many skipped people make an entry of their own: an item has at most 400 KB.
 const MOST_SKIPPED: usize = 2_000;
@@ -185,7 +184,7 @@ impl Draft {
             delivered: BTreeSet::default(),
             bounced: BTreeSet::default(),
             complained: BTreeSet::default(),
-            gone_at: plus_days(now, LEDGER_DAYS),
+            gone_at: ledger_kept_until(now),
         }
     }
 }
