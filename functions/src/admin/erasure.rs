@@ -72,6 +72,12 @@ pub(super) fn show(erasure: &Erasure) -> Value {
         "campaign_ledgers_blanked_at": done(Task::Ledgers),
         "import_files_deleted_at": done(Task::ImportFiles),
         "ses_suppression_list_cleaned_at": done(Task::Ses),
+        "ses_suppression_list": {
+            "spellings": erasure.ses.spellings,
+            "removed": erasure.ses.removed,
+            "not_listed": erasure.ses.not_listed(),
+            "failed_calls": erasure.ses.failed_calls,
+        },
         "recipients": {
             "notified": erasure.notified(),
             "not_acknowledged": erasure
