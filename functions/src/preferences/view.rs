@@ -58,7 +58,7 @@ fn print(
     sections: Vec<Section<'_>>,
 ) -> Response<Body> {
     let language = visit.language;
-    let problems = done.map(|done| problems(done, &sections, language));
+    let problems = problems(&sections, language);
     let said = done.and_then(|done| said(done, language));
     let printed = Printed {
         language,
@@ -75,7 +75,7 @@ fn print(
             )
         ),
         said,
-        problems: problems.unwrap_or_default(),
+        problems,
         sections,
         controller: Controller::of(&visit.linked.account, language),
     };
@@ -86,23 +86,17 @@ fn print(
 }
 
 /// What is to be mended, with the names and places of the fields (WCAG 2.2, 3.3.1).
-fn problems(done: &Done, sections: &[Section<'_>], language: Language) -> Vec<ProblemLine> {
+fn problems(sections: &[Section<'_>], language: Language) -> Vec<ProblemLine> {
     let inputs = sections.iter().flat_map(|section| &section.inputs);
     let of_inputs =
         inputs.filter_map(|input| Some((&input.name, &input.label, input.problem.as_deref()?)));
     let ticks = sections.iter().flat_map(|section| &section.ticks);
     let missing = language.pick("fehlt", "is missing");
-    let mut lines: Vec<ProblemLine> = of_inputs
+    let of_ticks = ticks.filter(|tick| tick.invalid);
+    of_inputs
         .map(|(name, label, problem)| line(name, label, problem))
-        .collect();
-    if *done == Done::NotConfirmed {
-        lines.extend(
-            ticks
-                .filter(|tick| tick.invalid)
-                .map(|tick| line(tick.name, &tick.label, missing)),
-        );
-    }
-    lines
+        .chain(of_ticks.map(|tick| line(tick.name, &tick.label, missing)))
+        .collect()
 }
 
 fn line(name: &str, label: &str, problem: &str) -> ProblemLine {
