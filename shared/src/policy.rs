@@ -321,7 +321,8 @@ impl Store {
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::IdempotencyKey => DeletedBy::TimeToLive,
-            Self::ImportFile | Self::ExportFile => DeletedBy::Lifecycle,
+            Self::ImportFile => DeletedBy::SweeperOfObjects,
+            Self::ExportFile => DeletedBy::Lifecycle,
             Self::ApiKey
             | Self::List
             | Self::Field
