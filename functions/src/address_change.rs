@@ -83,7 +83,7 @@ pub(crate) async fn begin(
         honeypot: false,
         form_time: None,
     };
-    let form = form_of(
+    let mut form = form_of(
         app,
         account.clone(),
         scope.clone(),
@@ -92,6 +92,9 @@ pub(crate) async fn begin(
         now,
     )
     .await?;
+    // Nothing is to be chosen here: the new address is to take the place of the old on all of them.
+    let wording = form.definition.wording_of_all();
+    form.definition.setup.consent_wording.get_or_insert(wording);
     let outbox = EventId::generate(now, app.entropy.as_ref());
     let message = NoticeMessage {
         v: MESSAGE_VERSION,

@@ -218,13 +218,13 @@ fn button(found: &LinkedSignUp, leads_to: Option<&str>) -> Response<Body> {
         language,
         title: title.to_owned(),
         texts: vec![text, found.sign_up.consent_wording.clone()],
-        problems: Vec::new(),
         form: Some(Form {
             button,
             leads_to,
             ..Form::default()
         }),
         controller: Some(Controller::of(&found.linked.account, language)),
+        ..Page::default()
     }
     .respond(StatusCode::OK)
 }
@@ -251,9 +251,8 @@ fn done(found: &LinkedSignUp) -> Response<Body> {
         language,
         title: title.to_owned(),
         texts: vec![text],
-        problems: Vec::new(),
-        form: None,
         controller: Some(Controller::of(&found.linked.account, language)),
+        ..Page::default()
     }
     .respond(StatusCode::OK)
 }

@@ -8,12 +8,12 @@ mod ledgers;
 mod linked;
 mod quarantine;
 mod records;
+mod ses;
 mod texts;
 mod traces;
 
 use std::time::Duration;
 
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::archive::Archive;
@@ -210,7 +210,7 @@ async fn clean_one(
             Task::Quarantine => quarantine::clean(app, scope, &after).await,
             Task::Ledgers => ledgers::clean(app, scope, &after, stop_at).await,
             Task::ImportFiles => files::clean(app, scope).await,
-            Task::Ses => ses(app, &after).await,
+            Task::Ses => ses::clean(app, &mut after).await,
             Task::Linked => Ok(linked.are_gone),
             Task::Recipients => recipients(app, scope, &mut after)
                 .await
@@ -258,6 +258,7 @@ async fn write(
             merged.note(*task, *at);
         }
         merged.tell(after.recipients.clone());
+        merged.ses = merged.ses.with(&before.ses, &after.ses);
         if after.has(Task::Records) {
             merged.sealed = after.sealed;
             merged.sealed_until = after.sealed_until;
@@ -327,28 +328,6 @@ async fn recipients(
         .map(|webhook| (webhook.clone(), Told::NotAcknowledged(now)))
         .collect();
     Ok(erasure.tell(found.into_iter().chain(lost)))
-}
-
-/// Takes the person off SES's suppression list, in each spelling that was ever mailed: the call
-/// is case-exact, sending is not. The tombstone remembers why they must not be mailed.
-async fn ses(app: &App, erasure: &Erasure) -> Result<bool, Trouble> {
-    for spelling in erasure.left.iter().flat_map(|left| &left.spellings) {
-        let result = app
-            .clients
-            .ses()
-            .delete_suppressed_destination()
-            .email_address(spelling.reveal())
-            .send()
-            .await;
-        match result.as_ref().map_err(ProvideErrorMetadata::code) {
-            Ok(_) | Err(Some("NotFoundException")) => {}
-            Err(code) => {
-                tracing::error!(code, "SES did not take an address off its list");
-                return Err(Trouble::Mail);
-            }
-        }
-    }
-    Ok(true)
 }
 
 /// Goes on with an erasure that the index named; the erasure as it is then, `None` when there is

@@ -249,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn opens_and_clicks_are_no_news_whoever_or_whatever_made_them_and_whatever_is_added_to_them() {
+        let now = Timestamp::UNIX_EPOCH;
+        // SES marks machines in a member whose name it has not told (L-26).
+        let more = json!({
+            "machine": true, "isBot": "likely", "open": {"userAgent": "GoogleImageProxy"},
+            "click": {"link": "https://shop.example/", "linkTags": null, "automated": [1, 2]},
+        });
+        for (kind, is_news) in [("Open", false), ("Click", false), ("Delivery", true)] {
+            let mut sent: Value = serde_json::from_str(&body(kind, "", "", tags())).unwrap();
+            for (member, value) in more.as_object().unwrap() {
+                sent[member] = value.clone();
+            }
+            let sent = sent.to_string();
+            assert!(serde_json::from_str::<Report>(&sent).is_ok(), "{kind}");
+            assert_eq!(read(&sent, now).is_some(), is_news, "{kind}");
+        }
+    }
+
+    #[test]
     fn a_report_about_no_campaign_mail_is_dropped() {
         let now = Timestamp::UNIX_EPOCH;
         for missing in ["account", "campaign", "round", "arc", "entry", "index"] {

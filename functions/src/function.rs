@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use lambda_http::http::header;
+use lambda_http::http::{HeaderValue, header};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -62,9 +62,17 @@ where
     Ok(answer(response))
 }
 
+/// For a year, browsers come back by TLS only (RFC 6797); over plain HTTP, as on one machine, they
+/// pass this over (section 8.1).
+const TLS_ONLY: &str = "max-age=31536000";
+
 /// The answer in API Gateway's format 2.0.
 fn answer(response: Response<Body>) -> Value {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(
+        header::STRICT_TRANSPORT_SECURITY,
+        HeaderValue::from_static(TLS_ONLY),
+    );
     let mut headers = serde_json::Map::new();
     let mut cookies = Vec::new();
     for (name, value) in &parts.headers {

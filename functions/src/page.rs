@@ -9,7 +9,7 @@ use rundbrief::page_language::Language;
 use crate::problem::Problem;
 
 /// A page.
-#[derive(Debug, Template)]
+#[derive(Debug, Default, Template)]
 #[template(path = "page.html")]
 pub struct Page<'a> {
     /// The language it is in.
@@ -18,6 +18,8 @@ pub struct Page<'a> {
     pub title: String,
     /// Paragraphs.
     pub texts: Vec<String>,
+    /// A paragraph in another language, which screen readers speak in that one (WCAG 2.2, 3.1.2).
+    pub translation: Option<(Language, &'a str)>,
     /// What is to be mended.
     pub problems: Vec<ProblemLine>,
     /// A form or a single button.
@@ -62,6 +64,28 @@ pub struct Form<'a> {
     pub leads_to: Option<&'a str>,
 }
 
+/// What stands in a field: a person's own words, so nothing prints it but a template.
+#[derive(Default, Clone)]
+pub struct FilledIn(String);
+
+impl FilledIn {
+    /// What somebody sent, or what is stored of them.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The words themselves.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for FilledIn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FilledIn(***)")
+    }
+}
+
 /// A text field.
 #[derive(Debug)]
 pub struct FormField {
@@ -71,6 +95,8 @@ pub struct FormField {
     pub label: String,
     /// The kind of input.
     pub input: Input,
+    /// What stands in it.
+    pub value: FilledIn,
     /// What browsers may fill in (WCAG 2.2, 1.3.5).
     pub autocomplete: Option<&'static str>,
     /// Whether it must be filled in.
@@ -111,6 +137,22 @@ impl TickGroup {
 }
 
 impl FormField {
+    /// The type of `<input>`. Browsers show nothing of what does not fit a type, so what is to be
+    /// mended stands in a field that shows it (WCAG 2.2, 3.3.1).
+    pub(crate) fn kind<'a>(&self, kind: &'a str) -> &'a str {
+        let hides = matches!(kind, "date" | "number") && !self.value.reveal().is_empty();
+        if hides && self.problem.is_some() {
+            "text"
+        } else {
+            kind
+        }
+    }
+
+    /// Whether this choice is the one that was made.
+    pub(crate) fn is_chosen(&self, choice: &str) -> bool {
+        !choice.is_empty() && self.value.reveal() == choice
+    }
+
     /// The identifiers of the texts that describe it, for `aria-describedby`.
     pub(crate) fn described_by(&self) -> Option<String> {
         let hint = self.hint.map(|number| format!("hint-{number}"));
@@ -245,11 +287,12 @@ pub fn unknown_link() -> Response<Body> {
         title: "Dieser Link ist nicht (mehr) gültig".to_owned(),
         texts: vec![
             "Vielleicht ist er abgelaufen oder unvollständig. Bitte fordern Sie über das Formular einen neuen an.".to_owned(),
-            "This link is not valid (any more). It may have expired or be incomplete; please use the form again to get a new one.".to_owned(),
         ],
-        problems: Vec::new(),
-        form: None,
-        controller: None,
+        translation: Some((
+            Language::En,
+            "This link is not valid (any more). It may have expired or be incomplete; please use the form again to get a new one.",
+        )),
+        ..Page::default()
     }
     .respond(StatusCode::NOT_FOUND)
 }
@@ -271,11 +314,11 @@ pub fn to_be_mended(language: Language) -> (&'static str, &'static str) {
     match language {
         Language::De => (
             "Bitte prüfen Sie Ihre Angaben",
-            "Ihre Angaben wurden nicht gespeichert. Wenn Sie in Ihrem Browser zurückgehen, stehen sie noch dort; bitte berichtigen Sie Folgendes:",
+            "Ihre Angaben wurden nicht gespeichert. Bitte berichtigen Sie Folgendes:",
         ),
         Language::En => (
             "Please check what you entered",
-            "Nothing of it was stored. Go back in your browser to find what you entered, and correct the following:",
+            "Nothing of it was stored. Please correct the following:",
         ),
     }
 }
@@ -284,13 +327,14 @@ pub fn to_be_mended(language: Language) -> (&'static str, &'static str) {
 pub fn problem(problem: Problem, language: Language, problems: Vec<ProblemLine>) -> Response<Body> {
     let (title, text) = match (language, problem.status) {
         (language, StatusCode::UNPROCESSABLE_ENTITY) => to_be_mended(language),
+        // Whosever limit it is: nobody is blamed for what others sent.
         (Language::De, StatusCode::TOO_MANY_REQUESTS) => (
             "Zu viele Anfragen",
-            "Von Ihrem Anschluss kamen zu viele Anfragen. Bitte versuchen Sie es später noch einmal.",
+            "Zurzeit kommen zu viele Anfragen. Bitte versuchen Sie es später noch einmal.",
         ),
         (Language::En, StatusCode::TOO_MANY_REQUESTS) => (
             "Too many requests",
-            "Too many requests came from your connection. Please try again later.",
+            "There are too many requests at the moment. Please try again later.",
         ),
         (Language::De, StatusCode::METHOD_NOT_ALLOWED) => (
             "Das geht hier nicht",
@@ -320,8 +364,7 @@ pub fn problem(problem: Problem, language: Language, problems: Vec<ProblemLine>)
         title: title.to_owned(),
         texts: vec![text.to_owned()],
         problems,
-        form: None,
-        controller: None,
+        ..Page::default()
     }
     .respond(problem.status)
 }
@@ -351,6 +394,11 @@ mod tests {
     #[test]
     fn what_is_read_stands_out_from_what_is_behind_it() {
         let style = include_str!("../templates/style.css");
+        let (light, dark) = style
+            .split_once("@media (prefers-color-scheme:dark)")
+            .unwrap();
+        assert!(light.contains(":focus-visible{outline:3px solid #1d4ed8"));
+        assert!(dark.contains(":focus-visible{outline-color:#9ec5ff}"));
         for (what, front, behind, least) in [
             ("text", "#1c1c1a", "#f4f4f2", 4.5),
             ("hints", "#4a4a46", "#f4f4f2", 4.5),
@@ -364,9 +412,12 @@ mod tests {
             ("problems in the dark", "#ffb4ab", "#1b1b1a", 4.5),
             ("links in the dark", "#9ec5ff", "#1b1b1a", 4.5),
             ("the button in the dark", "#0c1f13", "#86d9a5", 4.5),
+            ("focus in the dark", "#9ec5ff", "#1b1b1a", 3.0),
         ] {
+            let is_dark = what.ends_with("in the dark");
             for colour in [front, behind] {
-                assert!(style.contains(colour), "{what}: {colour}");
+                let scheme = if is_dark { dark } else { light };
+                assert!(scheme.contains(colour), "{what}: {colour}");
             }
             let (one, two) = (luminance(front), luminance(behind));
             let contrast = (one.max(two) + 0.05) / (one.min(two) + 0.05);
@@ -391,14 +442,11 @@ mod tests {
         ] {
             let page = Page {
                 language: Language::De,
-                title: String::new(),
-                texts: Vec::new(),
-                problems: Vec::new(),
                 form: Some(Form {
                     leads_to,
                     ..Form::default()
                 }),
-                controller: None,
+                ..Page::default()
             };
             let response = page.respond(StatusCode::OK);
             let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str();

@@ -215,7 +215,7 @@ async fn press(
     };
     Ok(Some(match visit.reach {
         Reach::Mail { .. } => view::of_a_mail(&visit, Some(&done)),
-        Reach::Mailbox => view::of_the_mailbox(app, &visit, &done).await?,
+        Reach::Mailbox => view::of_the_mailbox(app, &visit, &done, &sent).await?,
     }))
 }
 

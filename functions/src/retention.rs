@@ -6,6 +6,7 @@
 
 mod anonymise;
 mod closure;
+mod import_files;
 mod marks;
 pub(crate) mod objects;
 mod reports;
@@ -146,10 +147,19 @@ pub async fn run(app: &App, bounds: Bounds) -> Result<Value, Trouble> {
     }
     let erasures = erasures(app, now, stop_at).await?;
     let anonymised = Box::pin(anonymise::run(app, now, stop_at)).await?;
+    let import_files = match Box::pin(import_files::delete(app, now, stop_at)).await {
+        Ok(deleted) => json!(deleted),
+        // The rest of the run is not to wait for the bucket; the next run comes back to it.
+        Err(trouble) => {
+            tracing::error!(%trouble, "files of imports could not be deleted");
+            Value::Null
+        }
+    };
     let mut answer = answer(app, &run, now);
     run.reports.finish(app).await?;
     answer["erasures"] = erasures;
     answer["anonymised"] = anonymised;
+    answer["import_files_deleted"] = import_files;
     answer["holds_ended"] = holds.into();
     Ok(answer)
 }

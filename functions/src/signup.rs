@@ -128,7 +128,7 @@ pub(crate) struct LoadedForm {
     pub(crate) definition: FormDefinition,
     /// The privacy notice in force.
     pub(crate) notice: InForce,
-    /// The language that was asked for, where it is not the setup's own.
+    /// The language that was asked for, where the setup speaks it and it is not its own.
     pub(crate) spoken: Option<Language>,
 }
 
@@ -180,7 +180,8 @@ pub(crate) async fn form_of(
     spoken: Option<Language>,
     now: Timestamp,
 ) -> Result<LoadedForm, Trouble> {
-    let spoken = spoken.filter(|language| *language != setup.language);
+    // Nobody agrees to words in one language that the evidence says were in another.
+    let spoken = spoken.filter(|language| *language != setup.language && setup.speaks(*language));
     setup.language = spoken.unwrap_or(setup.language);
     let lists = futures::future::try_join_all(setup.lists.iter().map(|list| {
         let key = scope.configuration("list", list.as_str());
@@ -263,8 +264,8 @@ struct Refused {
     problem: Problem,
     language: Language,
     fields: Vec<FieldProblem>,
-    /// The form that the fields belong to.
-    form: Option<Box<LoadedForm>>,
+    /// The form that the fields belong to, and what was sent.
+    form: Option<Box<(LoadedForm, Vec<(String, SentValue)>)>>,
     retry_after_seconds: Option<i64>,
 }
 
@@ -291,8 +292,9 @@ impl Refused {
         let mut response = if as_json {
             let errors: Vec<FieldError> = self.fields.iter().map(error_of).collect();
             self.problem.json_with(&errors)
-        } else if let Some(form) = &self.form {
-            form_page::again(app, form, &self.fields, now).await
+        } else if let Some(refused) = &self.form {
+            let (form, sent) = refused.as_ref();
+            form_page::again(app, form, (&self.fields, sent), now).await
         } else {
             page::problem(self.problem, self.language, Vec::new())
         };
@@ -327,7 +329,7 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
             return Err(Refused {
                 language,
                 fields,
-                form: Some(Box::new(form)),
+                form: Some(Box::new((form, pairs))),
                 ..Problem::INVALID.into()
             });
         }

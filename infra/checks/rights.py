@@ -11,6 +11,7 @@ STARS = {
     # SES offers no resource for it.
     ("*", "ses:GetAccount"): {"CampaignFunction", "SendFunction"},
     ("*", "ses:DeleteSuppressedDestination"): {"AdminFunction", "RetentionFunction"},
+    ("*", "ses:GetSuppressedDestination"): {"AdminFunction", "RetentionFunction"},
     # Sender domains belong to accounts and come and go.
     ("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*", "ses:GetEmailIdentity"): {
         "AdminFunction",

@@ -4,6 +4,8 @@
 //! Decides only. Clean-up is resumable: what is done of it stands in the [`Erasure`], which is due
 //! until all of it is.
 
+mod ses;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -26,6 +28,8 @@ use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::sign_up::{SignUp, SignUpState};
 use crate::time::{plus_seconds, to_millisecond};
 use crate::webhook::{News, Topic};
+
+pub use self::ses::{SesEntries, SesReason};
 
 /// How long a worker that has read a person may take until it claims them: a ledger that was
 /// looked through earlier is looked through again (DESIGN section 3: a call goes out within 10 s
@@ -109,6 +113,9 @@ pub struct Erasure {
     /// The erasures of the addresses that the person had before: this one is done with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub linked: Vec<RecordId>,
+    /// What became of the person's entries in SES's own suppression list (T-14).
+    #[serde(default, skip_serializing_if = "SesEntries::is_empty")]
+    pub ses: SesEntries,
     /// When the last archive that may hold the person is gone; known once the live data are.
     #[serde(default)]
     pub archives_gone_by: Option<Timestamp>,
@@ -268,6 +275,7 @@ pub fn erase(
         sealed_until: None,
         recipients: BTreeMap::new(),
         linked: known.linked.to_vec(),
+        ses: SesEntries::default(),
         archives_gone_by: None,
         left: Some(left(person.profile.as_ref(), known.expired, known.sign_ups)),
     };

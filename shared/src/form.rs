@@ -92,6 +92,14 @@ impl fmt::Debug for SentValue {
     }
 }
 
+/// The text that was sent under a name: the first one.
+pub fn sent_text<'a>(sent: &'a [(String, SentValue)], name: &str) -> Option<&'a str> {
+    sent.iter().find_map(|(known, value)| match value {
+        SentValue::Text(text) | SentValue::Number(text) if known == name => Some(text.as_str()),
+        _ => None,
+    })
+}
+
 /// What a field takes from JSON. Every one of them also takes its text, as forms send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -339,7 +347,7 @@ impl Reader<'_> {
         if field.key.as_str() == REPEATABLE_FIELD {
             return Some(Expected::Texts);
         }
-        Some(match self.type_of(&field.key) {
+        Some(match self.form.type_of(&field.key) {
             FieldType::Text | FieldType::Date | FieldType::Birthday => Expected::Text,
             FieldType::Number => Expected::Number,
             FieldType::Boolean => Expected::Boolean,
@@ -377,7 +385,7 @@ impl Reader<'_> {
         for value in sent {
             match PersonalText::parse(value) {
                 Ok(text) if text.is_empty() => {}
-                Ok(text) if fits_type(self.type_of(key), &text) => texts.push(text),
+                Ok(text) if fits_type(self.form.type_of(key), &text) => texts.push(text),
                 Ok(_) => self.problem(name, FieldProblemCode::Invalid),
                 Err(invalid) => self.problem(name, invalid.into()),
             }
@@ -386,21 +394,6 @@ impl Reader<'_> {
             (!texts.is_empty()).then_some(FieldValue::Many(texts))
         } else {
             texts.pop().map(FieldValue::One)
-        }
-    }
-
-    fn type_of(&self, key: &FieldKey) -> FieldType {
-        match key.as_str() {
-            "date_of_birth" => match self.form.setup.fields.iter().find(|one| one.key == *key) {
-                Some(field) if field.without_year => FieldType::Birthday,
-                _ => FieldType::Date,
-            },
-            _ => self
-                .form
-                .declared
-                .iter()
-                .find(|field| field.key == *key)
-                .map_or(FieldType::Text, |field| field.field_type),
         }
     }
 

@@ -208,6 +208,14 @@ impl crate::message::Impersonal for Partition {}
 #[serde(try_from = "String", into = "String")]
 pub struct EventId(ulid::Ulid);
 
+impl ImportId {
+    /// When it was made, to the millisecond; `None` of one that was not made here.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let number = self.as_str().strip_prefix("imp_")?.to_ascii_uppercase();
+        EventId::parse(&number).ok().map(EventId::made_at)
+    }
+}
+
 impl EventId {
     /// A new one: 48 bits of milliseconds, 80 random bits.
     pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {

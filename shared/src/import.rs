@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ImportId, ListId, PersonKey};
 use crate::key::{AccountScope, Key};
+use crate::policy::Store;
 use crate::record::{Due, DueWork, Expect, Record, Stored, Transaction};
 use crate::subscriber_file::{Layout, Outcome};
 
@@ -310,6 +311,15 @@ impl Import {
         );
         Some(transaction)
     }
+}
+
+/// Whether the file of an import is over: 24 hours after the import was asked for, whatever has
+/// become of it. A file that is uploaded later has less.
+pub fn file_is_over(import: &ImportId, now: Timestamp) -> bool {
+    let made_at = import.made_at();
+    made_at
+        .and_then(|at| Store::ImportFile.kept().until(at))
+        .is_some_and(|until| until <= now)
 }
 
 impl Stored for Import {

@@ -331,7 +331,8 @@ impl Store {
             | Self::Audit => DeletedBy::Sweeper,
             Self::Archive => DeletedBy::SweeperWithObjects,
             Self::GuardCounter | Self::FormNonce | Self::IdempotencyKey => DeletedBy::TimeToLive,
-            Self::ImportFile | Self::ExportFile => DeletedBy::Lifecycle,
+            Self::ImportFile => DeletedBy::SweeperOfObjects,
+            Self::ExportFile => DeletedBy::Lifecycle,
             Self::ApiKey
             | Self::List
             | Self::Field

@@ -3,6 +3,7 @@
 //! Reading what a visitor sent against a setup is `form`'s part.
 
 mod declaration;
+mod wording;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,13 @@ impl Setup {
     pub const MAX_CONFIRM_DAYS: u32 = 14;
     /// Engineering: far above any form's traffic, far below what a flood brings.
     pub const DEFAULT_HOURLY_BUDGET: u32 = 2_000;
+
+    /// Whether everything that a visitor agrees to is there in this language: the controller's own
+    /// wording, and the notice that the setup names, are in the setup's language alone.
+    pub fn speaks(&self, language: Language) -> bool {
+        language == self.language
+            || (self.consent_wording.is_none() && self.notice_version.is_none())
+    }
 
     fn default_confirm_days() -> u32 {
         Self::DEFAULT_CONFIRM_DAYS
@@ -335,25 +343,19 @@ impl FormDefinition {
         )
     }
 
-    /// What the visitor agrees to.
-    pub fn consent_wording(&self) -> String {
-        if let Some(wording) = &self.setup.consent_wording {
-            return wording.clone();
+    /// What the values of a field are.
+    pub fn type_of(&self, key: &FieldKey) -> FieldType {
+        if key.as_str() == "date_of_birth" {
+            let mut asked = self.setup.fields.iter();
+            return match asked.find(|field| field.key == *key) {
+                Some(field) if field.without_year => FieldType::Birthday,
+                _ => FieldType::Date,
+            };
         }
-        let lists: Vec<&str> = self.lists.iter().map(|list| list.name.as_str()).collect();
-        let (controller, lists) = (&self.controller, lists.join(", "));
-        match self.setup.language {
-            Language::De => format!(
-                "Ich möchte von {controller} per E-Mail erhalten: {lists}. Ich kann diese \
-                 Einwilligung jederzeit mit Wirkung für die Zukunft widerrufen, am einfachsten \
-                 über den Abmeldelink in jeder E-Mail."
-            ),
-            Language::En => format!(
-                "I would like to receive by e-mail from {controller}: {lists}. I can withdraw \
-                 this consent at any time with effect for the future, most easily through the \
-                 unsubscribe link in every e-mail."
-            ),
-        }
+        self.declared
+            .iter()
+            .find(|field| field.key == *key)
+            .map_or(FieldType::Text, |field| field.field_type)
     }
 
     /// All that the form shows, as canonical JSON (RFC 8785): what evidence names by its digest.

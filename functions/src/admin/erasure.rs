@@ -74,6 +74,12 @@ pub(super) fn show(erasure: &Erasure) -> Value {
         "ses_suppression_list_cleaned_at": done(Task::Ses),
         "linked": erasure.linked,
         "former_addresses_erased_at": done(Task::Linked),
+        "ses_suppression_list": {
+            "spellings": erasure.ses.spellings,
+            "removed": erasure.ses.removed,
+            "not_listed": erasure.ses.not_listed(),
+            "failed_calls": erasure.ses.failed_calls,
+        },
         "recipients": {
             "notified": erasure.notified(),
             "not_acknowledged": erasure

@@ -232,6 +232,39 @@ pub(super) async fn walk_records<T: Stored>(
     Ok((found, None))
 }
 
+/// One page of a partition's items whose sort keys begin with a prefix, as `accept` says.
+pub(super) async fn walk<T: Stored>(
+    desk: &Desk,
+    window: &Window,
+    (pk, prefix): (String, String),
+    accept: impl Fn(&T) -> bool,
+) -> Result<(Vec<T>, Option<String>), Refused> {
+    let mut found: Vec<T> = Vec::new();
+    let mut range = Range {
+        table: Table::Main,
+        after: window.after_in(&prefix)?,
+        pk,
+        prefix,
+        limit: ITEMS_PER_QUERY,
+    };
+    for _ in 0..MAX_QUERIES {
+        let page: Page<T> = desk.app.store.page(&range, desk.now).await?;
+        for record in page.items.into_iter().filter(|record| accept(record)) {
+            if found.len() == window.limit {
+                let last = found.last().map(|last| last.key(&desk.scope).sk);
+                return Ok((found, last.map(|last| window.cursor(0, &last))));
+            }
+            found.push(record);
+        }
+        range.after = page.next;
+        if range.after.is_none() {
+            break;
+        }
+    }
+    let next = range.after.map(|after| window.cursor(0, &after));
+    Ok((found, next))
+}
+
 fn records(scope: &AccountScope, partition: Partition, after: Option<String>) -> Range {
     Range {
         table: Table::Main,

@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::Scope;
 use rundbrief::id::{EventId, PersonKey, RecordId};
+use rundbrief::key::Table;
+use rundbrief::person::Person;
 use rundbrief::person_request::{PersonRequest, RequestKind, RequestState, Unchanged};
 use rundbrief::record::Expect;
 use rundbrief::time::{ShownInstant, day_in};
@@ -17,10 +19,11 @@ use serde_json::{Value, json};
 use super::access::{Access, Desk, Sent};
 use super::answer::{Answer, Refused, created, etag, found, found_at, if_match, lost_race};
 use super::body::{Code, MAX_BODY_OCTETS, date, id, line, string};
-use super::listing::{Parameters, Window, listed, page_at};
+use super::listing::{Parameters, Window, listed, page_at, walk};
 use super::resource::ATTEMPTS;
+use crate::app::Trouble;
 use crate::problem::Problem;
-use crate::store::WriteError;
+use crate::store::{Range, WriteError};
 
 const PATH: &str = "requests";
 /// Longest reason in characters.
@@ -81,35 +84,57 @@ fn zone(desk: &Desk) -> Result<TimeZone, Refused> {
     Ok(rundbrief::time::zone(&desk.account.time_zone)?)
 }
 
-/// Those that wait first, the earliest due day first of all, with `?state=due`; else all.
+/// Only those that wait with `?state=due`, within a page the earliest due day first; else all.
 async fn list(access: Access, uri: Uri) -> Answer {
     let desk = access.with(Scope::Read)?;
     let zone = zone(&desk)?;
     let parameters = Parameters::of(&uri);
-    let prefix = PersonRequest::prefix();
+    let account = desk.account.id.as_str();
+    let place = (
+        desk.scope.configuration_partition(),
+        PersonRequest::prefix(),
+    );
+    let show = |one: &PersonRequest| show(one, &zone, desk.now);
     match parameters.get("state") {
-        None => {}
-        // Small by nature: what waits longer than a quarter breaks the law.
-        Some("due") => {
-            let pk = desk.scope.configuration_partition();
-            let all: Vec<PersonRequest> = desk.app.store.all(&pk, &prefix, desk.now).await?;
-            let mut due: Vec<_> = all.iter().filter(|one| one.closed_at.is_none()).collect();
-            due.sort_by_key(|one| one.due_on());
-            let items = due.iter().map(|one| show(one, &zone, desk.now)).collect();
-            return Ok(found(&listed(items, None)));
+        None => {
+            let window = Window::of(&parameters, account, PATH)?;
+            page_at(&desk.app, &window, place, desk.now, show).await
         }
-        Some(_) => return Err(Refused::field("state", "unknown")),
+        Some("due") => {
+            let window = Window::of(&parameters, account, "requests?state=due")?;
+            let waits = |one: &PersonRequest| one.closed_at.is_none();
+            let (mut due, next) = walk(&desk, &window, place, waits).await?;
+            due.sort_by_key(PersonRequest::due_on);
+            Ok(found(&listed(due.iter().map(show).collect(), next)))
+        }
+        Some(_) => Err(Refused::field("state", "unknown")),
     }
-    let window = Window::of(&parameters, desk.account.id.as_str(), PATH)?;
-    let place = (desk.scope.configuration_partition(), prefix);
-    page_at(
-        &desk.app,
-        &window,
-        place,
-        desk.now,
-        |one: &PersonRequest| show(one, &zone, desk.now),
-    )
-    .await
+}
+
+/// Whether anything is stored of a person: a request of nobody is a mistyped key.
+async fn is_known(desk: &Desk, key: PersonKey) -> Result<bool, Trouble> {
+    let person = desk.app.store.person(&desk.scope, key, desk.now).await?;
+    if person != Person::unknown(key) {
+        return Ok(true);
+    }
+    let mut range = Range {
+        table: Table::Main,
+        pk: desk.scope.records(key.partition()),
+        prefix: format!("{key}#"),
+        after: None,
+        limit: 10,
+    };
+    loop {
+        let page = desk.app.store.item_page(&range, desk.now).await?;
+        if !page.items.is_empty() {
+            return Ok(true);
+        }
+        // What expired is passed over; behind it may be something that has not.
+        range.after = page.next;
+        if range.after.is_none() {
+            return Ok(false);
+        }
+    }
 }
 
 async fn current(desk: &Desk) -> Result<PersonRequest, Refused> {
@@ -141,6 +166,9 @@ async fn create(access: Access, sent: Sent) -> Answer {
         body.problem("received_on", "in_the_future");
     }
     let (asked, person) = body.finish(asked.zip(person))?;
+    if !is_known(&desk, person).await? {
+        return Err(Refused::field("subscriber", "unknown"));
+    }
     let event = EventId::generate(desk.now, desk.app.entropy.as_ref());
     let request = PersonRequest::new(event, person, asked, received_on);
     let put = desk

@@ -47,7 +47,7 @@ async fn read(access: Access, uri: Uri) -> Answer {
     let base = desk.app.settings.public_url().map_err(Trouble::from)?;
     let (account, scope) = (desk.account.clone(), desk.scope.clone());
     let shown = Box::pin(form_of(&desk.app, account, scope, setup, asked, desk.now)).await?;
-    let unsent = form_page::unsent(&shown, &[]);
+    let unsent = form_page::unsent(&shown);
     let snippet = Snippet {
         title: form_page::title(&shown.definition),
         form: Form {

@@ -1,7 +1,7 @@
 //! The stored file of an import: written once, read chunk by chunk.
 //!
 //! It comes with the request, or is uploaded to a presigned URL for one file of one length.
-//! Kept for 24 hours by the bucket's lifecycle; nothing here deletes it.
+//! Kept for 24 hours: `retention` deletes it, which alone has the right to; nothing here does.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use rundbrief::address::EmailAddress;
 use rundbrief::consent::{self, Leaving, Rectified};
 use rundbrief::erasure::AskedBy;
 use rundbrief::evidence::Entry;
-use rundbrief::form::SentValue;
+use rundbrief::form::{FieldProblem, FieldProblemCode, SentValue, sent_text};
 use rundbrief::id::{EventId, ListId, PersonKey};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Notice, Outbox};
@@ -48,15 +48,13 @@ pub(super) enum Done {
     /// The data say what was sent.
     Saved,
     /// These fields have values that do not fit; nothing was saved.
-    Invalid(Vec<String>),
+    Invalid(Vec<FieldProblem>),
     /// Nothing is changed while processing is restricted.
     Restricted,
     /// A consent beside those of lists is withdrawn.
     ConsentEnded,
     /// The new address is asked to confirm.
     AddressAsked,
-    /// What was sent is no address.
-    NoAddress,
     /// There is nothing to take along to a new address.
     SignUpAnew,
     /// The person objected.
@@ -296,13 +294,15 @@ pub(super) async fn change_address(
     if visit.person.is_restricted() {
         return Ok(Done::Restricted);
     }
-    let given = sent.iter().find(|(name, _)| name == "email");
-    let address = match given {
-        Some((_, SentValue::Text(text))) => EmailAddress::parse(text).ok(),
-        _ => None,
-    };
-    let Some(address) = address else {
-        return Ok(Done::NoAddress);
+    let given = sent_text(sent, "email").unwrap_or_default();
+    let address = match EmailAddress::parse(given) {
+        Ok(address) => address,
+        Err(invalid) => {
+            return Ok(Done::Invalid(vec![FieldProblem {
+                field: "email".to_owned(),
+                code: FieldProblemCode::Address(invalid),
+            }]));
+        }
     };
     // API Gateway always says where a request came from; without it there is no evidence.
     let ip = visitor::client_ip(request).ok_or(Problem::INTERNAL)?;

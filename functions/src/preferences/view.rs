@@ -3,7 +3,7 @@
 use askama::Template;
 use lambda_http::{Body, Response};
 use rundbrief::consent::changeable;
-use rundbrief::form::{FieldValue, wire_name};
+use rundbrief::form::{FieldProblem, FieldValue, SentValue, sent_text, wire_name};
 use rundbrief::page_language::Language;
 use rundbrief::person::Purpose;
 use rundbrief::setup::{Field, FieldType, built_in_label};
@@ -11,8 +11,9 @@ use rundbrief::setup::{Field, FieldType, built_in_label};
 use super::act::Done;
 use super::{OK, Visit};
 use crate::app::{App, Trouble};
-use crate::page::{self, Controller, Form, Page};
+use crate::page::{self, Controller, FilledIn, Form, FormField, Input, Page, ProblemLine};
 use crate::problem::Problem;
+use crate::signup::form_page::{autocomplete, format_hint, input_of, problem_text};
 
 /// A page with forms, each with an action of its own.
 #[derive(Template)]
@@ -24,6 +25,8 @@ struct Printed<'a> {
     said: Option<String>,
     /// Whether that is a problem.
     is_problem: bool,
+    /// What is to be mended, each with the field that it is about.
+    problems: Vec<ProblemLine>,
     sections: Vec<Section<'a>>,
     controller: Controller<'a>,
 }
@@ -36,7 +39,7 @@ struct Section<'a> {
     /// Names and values that are shown only.
     shown: Vec<(String, String)>,
     ticks: Vec<Ticked<'a>>,
-    inputs: Vec<Input>,
+    inputs: Vec<FormField>,
     /// Actions with their labels.
     buttons: Vec<(&'a str, &'a str)>,
 }
@@ -46,13 +49,6 @@ struct Ticked<'a> {
     value: String,
     label: String,
     required: bool,
-}
-
-struct Input {
-    name: String,
-    label: String,
-    kind: &'static str,
-    value: String,
     invalid: bool,
 }
 
@@ -63,6 +59,7 @@ fn print(
     sections: Vec<Section<'_>>,
 ) -> Response<Body> {
     let language = visit.language;
+    let problems = problems(&sections, language);
     let said = done.and_then(|done| said(done, language));
     let printed = Printed {
         language,
@@ -75,17 +72,38 @@ fn print(
                     | Done::Restricted
                     | Done::NotConfirmed
                     | Done::Held(_)
-                    | Done::NoAddress
                     | Done::SignUpAnew
             )
         ),
         said,
+        problems,
         sections,
         controller: Controller::of(&visit.linked.account, language),
     };
     match printed.render() {
         Ok(html) => page::html(html),
         Err(_) => Problem::INTERNAL.json(),
+    }
+}
+
+/// What is to be mended, with the names and places of the fields (WCAG 2.2, 3.3.1).
+fn problems(sections: &[Section<'_>], language: Language) -> Vec<ProblemLine> {
+    let inputs = sections.iter().flat_map(|section| &section.inputs);
+    let of_inputs =
+        inputs.filter_map(|input| Some((&input.name, &input.label, input.problem.as_deref()?)));
+    let ticks = sections.iter().flat_map(|section| &section.ticks);
+    let missing = language.pick("fehlt", "is missing");
+    let of_ticks = ticks.filter(|tick| tick.invalid);
+    of_inputs
+        .map(|(name, label, problem)| line(name, label, problem))
+        .chain(of_ticks.map(|tick| line(tick.name, &tick.label, missing)))
+        .collect()
+}
+
+fn line(name: &str, label: &str, problem: &str) -> ProblemLine {
+    ProblemLine {
+        text: format!("{label}: {problem}"),
+        field: Some(name.to_owned()),
     }
 }
 
@@ -103,8 +121,8 @@ fn said(done: &Done, language: Language) -> Option<String> {
         ),
         Done::Saved => ("Ihre Angaben sind gespeichert.", "Your details are saved."),
         Done::Invalid(_) => (
-            "Es wurde nichts gespeichert. Bitte berichtigen Sie die markierten Angaben.",
-            "Nothing was saved. Please correct the marked details.",
+            "Es wurde nichts gespeichert. Bitte berichtigen Sie Folgendes:",
+            "Nothing was saved. Please correct the following:",
         ),
         Done::Restricted => (
             "Die Verarbeitung Ihrer Daten ist eingeschränkt: Die Daten werden aufbewahrt, aber weder verwendet noch geändert.",
@@ -117,10 +135,6 @@ fn said(done: &Done, language: Language) -> Option<String> {
         Done::AddressAsked => (
             "Wir haben der neuen Adresse eine E-Mail geschickt. Erst wenn Sie sie dort bestätigen, ersetzt sie die bisherige.",
             "We have sent an e-mail to the new address. Only when you confirm it there does it replace the present one.",
-        ),
-        Done::NoAddress => (
-            "Das ist keine gültige E-Mail-Adresse.",
-            "That is not a valid e-mail address.",
         ),
         Done::SignUpAnew => (
             "Unter dieser Adresse gibt es kein Abonnement, das mitkommen könnte. Bitte melden Sie die neue Adresse über das Formular an.",
@@ -179,6 +193,7 @@ fn lists<'a>(visit: &Visit) -> Section<'a> {
                 value: id.to_string(),
                 label: name.to_owned(),
                 required: false,
+                invalid: false,
             })
             .collect(),
         buttons: vec![
@@ -230,21 +245,22 @@ pub(super) fn door(visit: &Visit) -> Response<Body> {
                 )
                 .to_owned(),
         ],
-        problems: Vec::new(),
         form: Some(Form {
             button: language.pick("Meine Daten anzeigen", "Show my data"),
             ..Form::default()
         }),
         controller: Some(Controller::of(&visit.linked.account, language)),
+        ..Page::default()
     }
     .respond(OK)
 }
 
-/// What the link just mailed opens.
+/// What the link just mailed opens; what was sent stands there again where it was refused.
 pub(super) async fn of_the_mailbox(
     app: &App,
     visit: &Visit,
     done: &Done,
+    sent: &[(String, SentValue)],
 ) -> Result<Response<Body>, Trouble> {
     let language = visit.language;
     let Some(profile) = &visit.person.profile else {
@@ -282,9 +298,28 @@ pub(super) async fn of_the_mailbox(
         };
         shown.push((label(key.as_str()), text));
     }
-    let invalid = match done {
-        Done::Invalid(names) => names.as_slice(),
-        _ => &[],
+    let (refused, sent): (&[FieldProblem], _) = match done {
+        Done::Invalid(problems) => (problems.as_slice(), sent),
+        _ => (&[][..], &[][..]),
+    };
+    let field = |key: &str, field_type: FieldType, stored: &str| {
+        let name = wire_name(key);
+        let problem = refused.iter().find(|problem| problem.field == name);
+        FormField {
+            label: label(key) + format_hint(field_type, language),
+            input: input_of(
+                field_type,
+                language.pick("keine Angabe", "no answer"),
+                language,
+            ),
+            value: FilledIn::new(sent_text(sent, &name).unwrap_or(stored)),
+            autocomplete: autocomplete(key, field_type),
+            required: false,
+            hint: None,
+            hint_text: None,
+            problem: problem.map(|one| problem_text(one, field_type, language).to_owned()),
+            name,
+        }
     };
     let inputs = changeable
         .iter()
@@ -293,22 +328,12 @@ pub(super) async fn of_the_mailbox(
             let FieldValue::One(text) = profile.values.get(key)? else {
                 return None;
             };
-            let name = wire_name(key.as_str());
-            Some(Input {
-                label: label(key.as_str()),
-                kind: match field_type {
-                    // Without its year it is no date that browsers know (T-08).
-                    FieldType::Date if text.reveal().len() == 10 => "date",
-                    FieldType::Number => "number",
-                    FieldType::Text
-                    | FieldType::Date
-                    | FieldType::Birthday
-                    | FieldType::Boolean => "text",
-                },
-                value: text.reveal().to_owned(),
-                invalid: invalid.contains(&name),
-                name,
-            })
+            let field_type = match field_type {
+                // Without its year it is no date that browsers know (T-08).
+                FieldType::Date if text.reveal().len() != 10 => FieldType::Birthday,
+                known => *known,
+            };
+            Some(field(key.as_str(), field_type, text.reveal()))
         })
         .collect::<Vec<_>>();
     let has_inputs = !inputs.is_empty();
@@ -378,23 +403,39 @@ pub(super) async fn of_the_mailbox(
                     "The new address is used only once you have confirmed it.",
                 )
                 .to_owned(),
-            inputs: vec![Input {
-                name: "email".to_owned(),
-                label: label("email"),
-                kind: "email",
-                value: String::new(),
-                invalid: *done == Done::NoAddress,
-            }],
+            inputs: vec![new_address(label("email"), refused, sent, language)],
             buttons: vec![("address", language.pick("Adresse ändern", "Change address"))],
             ..Section::default()
         });
     }
-    sections.extend(rights(language));
+    sections.extend(rights(language, *done == Done::NotConfirmed));
     let title = ("Ihre Daten", "Your data");
     Ok(print(visit, title, Some(done), sections))
 }
 
-fn rights<'a>(language: Language) -> [Section<'a>; 3] {
+/// The field for a new address; empty unless what was sent is none.
+fn new_address(
+    label: String,
+    refused: &[FieldProblem],
+    sent: &[(String, SentValue)],
+    language: Language,
+) -> FormField {
+    let problem = refused.iter().find(|problem| problem.field == "email");
+    let value = problem.and_then(|_| sent_text(sent, "email"));
+    FormField {
+        name: "email".to_owned(),
+        label,
+        input: Input::Typed("email"),
+        value: FilledIn::new(value.unwrap_or_default()),
+        autocomplete: Some("email"),
+        required: false,
+        hint: None,
+        hint_text: None,
+        problem: problem.map(|one| problem_text(one, FieldType::Text, language).to_owned()),
+    }
+}
+
+fn rights<'a>(language: Language, tick_is_missing: bool) -> [Section<'a>; 3] {
     [
         Section {
             heading: language.pick("Auskunft und Kopie", "Access and copy"),
@@ -438,6 +479,7 @@ fn rights<'a>(language: Language) -> [Section<'a>; 3] {
                     .pick("Ja, meine Daten löschen", "Yes, delete my data")
                     .to_owned(),
                 required: true,
+                invalid: tick_is_missing,
             }],
             buttons: vec![("erase", language.pick("Endgültig löschen", "Delete for good"))],
             ..Section::default()
@@ -451,9 +493,8 @@ fn plain(visit: &Visit, title: &str, text: &str) -> Response<Body> {
         language,
         title: title.to_owned(),
         texts: vec![text.to_owned()],
-        problems: Vec::new(),
-        form: None,
         controller: Some(Controller::of(&visit.linked.account, language)),
+        ..Page::default()
     }
     .respond(OK)
 }

@@ -2,6 +2,8 @@
 //!
 //! Deleting without a version only hides an object in a versioned bucket.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
@@ -72,6 +74,38 @@ pub(crate) async fn delete_all(app: &App, prefix: &str) -> Result<usize, Trouble
         if let Some(error) = answer.errors().first() {
             return Err(trouble(error.code(), "delete versions"));
         }
+    }
+}
+
+/// The keys of everything under the prefix, old versions included.
+pub(crate) async fn keys(app: &App, prefix: &str) -> Result<BTreeSet<String>, Trouble> {
+    let bucket = app
+        .settings
+        .bucket
+        .as_deref()
+        .ok_or(InvalidSetting("BUCKET"))?;
+    let mut keys = BTreeSet::new();
+    let (mut key_marker, mut version_marker) = (None, None);
+    loop {
+        let page = app
+            .clients
+            .s3()
+            .list_object_versions()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_key_marker(key_marker)
+            .set_version_id_marker(version_marker)
+            .send()
+            .await
+            .map_err(|error| trouble(error.code(), "list versions"))?;
+        let versions = page.versions().iter().filter_map(|one| one.key());
+        let markers = page.delete_markers().iter().filter_map(|one| one.key());
+        keys.extend(versions.chain(markers).map(str::to_owned));
+        if page.is_truncated() != Some(true) {
+            return Ok(keys);
+        }
+        key_marker = page.next_key_marker().map(str::to_owned);
+        version_marker = page.next_version_id_marker().map(str::to_owned);
     }
 }
 

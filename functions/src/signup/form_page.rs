@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use rundbrief::address::InvalidAddress;
-use rundbrief::form::{FieldProblem, FieldProblemCode, wire_name};
+use rundbrief::form::{FieldProblem, FieldProblemCode, SentValue, sent_text, wire_name};
 use rundbrief::id::{EventId, FieldKey};
 use rundbrief::page_language::Language;
 use rundbrief::setup::{FieldType, FormDefinition, Mode, SetupField, age_legend, built_in_label};
@@ -12,7 +12,9 @@ use rundbrief::token::Token;
 
 use super::{LoadedForm, load_form, privacy_notice};
 use crate::app::App;
-use crate::page::{self, Controller, Form, FormField, Input, Page, ProblemLine, Tick, TickGroup};
+use crate::page::{
+    self, Controller, FilledIn, Form, FormField, Input, Page, ProblemLine, Tick, TickGroup,
+};
 use crate::problem::Problem;
 
 /// Shows the form, or the page that follows it.
@@ -29,24 +31,18 @@ pub(super) async fn respond(app: &App, request: &Request, now: Timestamp) -> Res
     if query.is_some_and(|query| query.first("accepted").is_some()) {
         return accepted(&form);
     }
-    shown(app, &form, &[], now).await
+    again(app, &form, (&[], &[]), now).await
 }
 
-/// The form again, with what is to be mended. What was sent is not shown again: the browser keeps
-/// it, one step back.
+/// What was refused: what is to be mended, and all that was sent.
+type RefusedForm<'a> = (&'a [FieldProblem], &'a [(String, SentValue)]);
+
+/// The form, with what is to be mended and what was typed: the visitor's own words, for nobody
+/// else. Nothing is ticked, whatever was: consents least of all (L-10).
 pub(super) async fn again(
     app: &App,
     form: &LoadedForm,
-    problems: &[FieldProblem],
-    now: Timestamp,
-) -> Response<Body> {
-    shown(app, form, problems, now).await
-}
-
-async fn shown(
-    app: &App,
-    form: &LoadedForm,
-    problems: &[FieldProblem],
+    refused: RefusedForm<'_>,
     now: Timestamp,
 ) -> Response<Body> {
     match app.keys().await {
@@ -57,7 +53,7 @@ async fn shown(
                 shown_at: now,
                 nonce: EventId::generate(now, app.entropy.as_ref()),
             });
-            hosted_form(form, token, problems)
+            hosted_form(form, token, refused)
         }
         Err(trouble) => page::problem(trouble.into(), form.definition.setup.language, Vec::new()),
     }
@@ -85,20 +81,20 @@ fn accepted(form: &LoadedForm) -> Response<Body> {
         language,
         title: title.to_owned(),
         texts: vec![text.to_owned()],
-        problems: Vec::new(),
-        form: None,
         controller: Some(Controller::of(&form.account, language)),
+        ..Page::default()
     }
     .respond(StatusCode::OK)
 }
 
-fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) -> Response<Body> {
+fn hosted_form(form: &LoadedForm, form_time: String, refused: RefusedForm<'_>) -> Response<Body> {
+    let (problems, _) = refused;
     let definition = &form.definition;
     let language = definition.setup.language;
     let shown = Form {
         form_time: Some(form_time),
         leads_to: definition.setup.redirects.accepted.as_deref(),
-        ..unsent(form, problems)
+        ..filled_in(form, refused)
     };
     let lines = problems
         .iter()
@@ -112,7 +108,15 @@ fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) 
     } else {
         let (title, text) = page::to_be_mended(language);
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        (title.to_owned(), vec![text.to_owned()], status)
+        let mut texts = vec![text.to_owned()];
+        if !shown.groups.is_empty() {
+            let again = language.pick(
+                "Häkchen setzen Sie bitte noch einmal.",
+                "Please tick your boxes again.",
+            );
+            texts.push(again.to_owned());
+        }
+        (title.to_owned(), texts, status)
     };
     Page {
         language,
@@ -121,6 +125,7 @@ fn hosted_form(form: &LoadedForm, form_time: String, problems: &[FieldProblem]) 
         problems: lines,
         form: Some(shown),
         controller: Some(Controller::of(&form.account, language)),
+        ..Page::default()
     }
     .respond(status)
 }
@@ -146,14 +151,18 @@ pub(crate) fn title(definition: &FormDefinition) -> String {
 }
 
 /// The form, wherever it stands.
-pub(crate) fn unsent<'a>(form: &LoadedForm, problems: &[FieldProblem]) -> Form<'a> {
+pub(crate) fn unsent<'a>(form: &LoadedForm) -> Form<'a> {
+    filled_in(form, (&[], &[]))
+}
+
+fn filled_in<'a>(form: &LoadedForm, refused: RefusedForm<'_>) -> Form<'a> {
     let definition = &form.definition;
     let language = definition.setup.language;
     Form {
         language,
         action: String::new(),
-        fields: form_fields(definition, problems),
-        groups: tick_groups(definition, problems),
+        fields: form_fields(definition, refused),
+        groups: tick_groups(definition, refused.0),
         honeypot: true,
         wording: Some(definition.consent_wording()),
         notice: Some((
@@ -221,12 +230,16 @@ fn problem_with(problems: &[FieldProblem], name: &str, language: Language) -> Op
     problems
         .iter()
         .find(|problem| problem.field == name)
-        .map(|problem| problem_text(problem, language).to_owned())
+        .map(|problem| problem_text(problem, FieldType::Text, language).to_owned())
 }
 
-fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<FormField> {
+fn form_fields(definition: &FormDefinition, (problems, sent): RefusedForm<'_>) -> Vec<FormField> {
     let language = definition.setup.language;
-    let problem_with = |name: &str| problem_with(problems, name, language);
+    let problem_with = |name: &str, field_type| {
+        let problem = problems.iter().find(|problem| problem.field == name)?;
+        Some(problem_text(problem, field_type, language).to_owned())
+    };
+    let value = |name: &str| FilledIn::new(sent_text(sent, name).unwrap_or_default());
     // The address stands first and has its hint to itself.
     let email_purpose = definition.setup.email_purpose.clone();
     let mut hint = usize::from(email_purpose.is_some());
@@ -240,7 +253,8 @@ fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Fo
         required: true,
         hint: email_purpose.as_ref().map(|_| 0),
         hint_text: email_purpose,
-        problem: problem_with("email"),
+        problem: problem_with("email", FieldType::Text),
+        value: value("email"),
     }];
     let asked = &definition.setup.fields;
     for (index, field) in asked.iter().enumerate() {
@@ -249,14 +263,17 @@ fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Fo
         let is_last = asked
             .get(index + 1)
             .is_none_or(|next| next.purpose != field.purpose);
+        let field_type = definition.type_of(&field.key);
+        let input = input(field, field_type, language);
         fields.push(FormField {
-            label: definition.label(&field.key) + format_hint(field, definition),
-            input: input(field, definition),
-            autocomplete: autocomplete(field.key.as_str()),
+            label: definition.label(&field.key) + format_hint(field_type, language),
+            autocomplete: autocomplete(field.key.as_str(), field_type),
+            input,
             required: field.required,
             hint: field.purpose.as_ref().map(|_| hint),
             hint_text: field.purpose.clone().filter(|_| is_last),
-            problem: problem_with(&name),
+            problem: problem_with(&name, field_type),
+            value: value(&name),
             name,
         });
         hint += usize::from(is_last);
@@ -264,71 +281,62 @@ fn form_fields(definition: &FormDefinition, problems: &[FieldProblem]) -> Vec<Fo
     fields
 }
 
-fn input(field: &SetupField, definition: &FormDefinition) -> Input {
-    let language = definition.setup.language;
+fn input(field: &SetupField, field_type: FieldType, language: Language) -> Input {
     let none = match (language, field.required) {
         (Language::De, false) => "keine Angabe",
         (Language::En, false) => "no answer",
         (Language::De, true) => "bitte wählen",
         (Language::En, true) => "please choose",
     };
-    match field.key.as_str() {
-        // What other forms send is taken too.
-        "salutation" => {
-            return Input::Chosen(match language {
-                Language::De => vec![
-                    ("", none),
-                    ("Frau", "Frau"),
-                    ("Herr", "Herr"),
-                    ("Divers", "Divers"),
-                ],
-                Language::En => vec![("", none), ("Ms", "Ms"), ("Mr", "Mr"), ("Mx", "Mx")],
-            });
-        }
-        "date_of_birth" if field.without_year => return Input::Typed("text"),
-        "date_of_birth" => return Input::Typed("date"),
-        _ => {}
+    // What other forms send is taken too.
+    if field.key.as_str() == "salutation" {
+        return Input::Chosen(match language {
+            Language::De => vec![
+                ("", none),
+                ("Frau", "Frau"),
+                ("Herr", "Herr"),
+                ("Divers", "Divers"),
+            ],
+            Language::En => vec![("", none), ("Ms", "Ms"), ("Mr", "Mr"), ("Mx", "Mx")],
+        });
     }
-    let declared = definition
-        .declared
-        .iter()
-        .find(|declared| declared.key == field.key);
-    match declared.map(|declared| declared.field_type) {
-        Some(FieldType::Date) => Input::Typed("date"),
-        Some(FieldType::Number) => Input::Typed("number"),
-        Some(FieldType::Boolean) => {
-            let (yes, no) = match language {
-                Language::De => ("ja", "nein"),
-                Language::En => ("yes", "no"),
-            };
-            Input::Chosen(vec![("", none), ("true", yes), ("false", no)])
-        }
-        Some(FieldType::Text | FieldType::Birthday) | None => Input::Typed("text"),
+    input_of(field_type, none, language)
+}
+
+/// How a value of a type is filled in; `none` is what stands for no value.
+pub(crate) fn input_of(field_type: FieldType, none: &'static str, language: Language) -> Input {
+    match field_type {
+        FieldType::Date => Input::Typed("date"),
+        FieldType::Number => Input::Typed("number"),
+        FieldType::Boolean => Input::Chosen(vec![
+            ("", none),
+            ("true", language.pick("ja", "yes")),
+            ("false", language.pick("nein", "no")),
+        ]),
+        FieldType::Text | FieldType::Birthday => Input::Typed("text"),
     }
 }
 
 /// How a birthday is written: browsers have no input for it.
-fn format_hint(field: &SetupField, definition: &FormDefinition) -> &'static str {
-    let mut declared = definition.declared.iter();
-    let is_birthday = field.without_year
-        || declared.any(|one| one.key == field.key && one.field_type == FieldType::Birthday);
-    match (is_birthday, definition.setup.language) {
-        (false, _) => "",
-        (true, Language::De) => " (MM-TT)",
-        (true, Language::En) => " (MM-DD)",
+pub(crate) fn format_hint(field_type: FieldType, language: Language) -> &'static str {
+    match field_type {
+        FieldType::Birthday => language.pick(" (MM-TT)", " (MM-DD)"),
+        FieldType::Text | FieldType::Number | FieldType::Date | FieldType::Boolean => "",
     }
 }
 
-fn autocomplete(key: &str) -> Option<&'static str> {
+/// What browsers may fill in (WCAG 2.2, 1.3.5): they know a date of birth with its year only, and
+/// one line of an address.
+pub(crate) fn autocomplete(key: &str, field_type: FieldType) -> Option<&'static str> {
     Some(match key {
         "salutation" => "honorific-prefix",
         "first_name" => "given-name",
         "last_name" => "family-name",
-        "street" => "street-address",
+        "street" => "address-line1",
         "postal_code" => "postal-code",
         "city" => "address-level2",
         "country" => "country-name",
-        "date_of_birth" => "bday",
+        "date_of_birth" if field_type == FieldType::Date => "bday",
         _ => return None,
     })
 }
@@ -343,16 +351,25 @@ fn problem_line(problem: &FieldProblem, definition: &FormDefinition) -> String {
         "age_confirmed" => Some(age_legend(language)),
         _ => None,
     };
+    let parsed = FieldKey::parse(key).ok();
+    let field_type = parsed
+        .as_ref()
+        .map_or(FieldType::Text, |key| definition.type_of(key));
     let label = built_in_label(key, language)
         .or(of_a_group)
         .map(str::to_owned)
-        .or_else(|| FieldKey::parse(key).ok().map(|key| definition.label(&key)))
+        .or_else(|| parsed.map(|key| definition.label(&key)))
         .unwrap_or_else(|| field.to_owned());
-    format!("{label}: {}", problem_text(problem, language))
+    format!("{label}: {}", problem_text(problem, field_type, language))
 }
 
-/// What a problem means, in the visitor's words.
-fn problem_text(problem: &FieldProblem, language: Language) -> &'static str {
+/// What a problem means, in the visitor's words, and what would be right where that can be said
+/// (WCAG 2.2, 3.3.3).
+pub(crate) fn problem_text(
+    problem: &FieldProblem,
+    field_type: FieldType,
+    language: Language,
+) -> &'static str {
     match (language, problem.code) {
         (Language::De, FieldProblemCode::Missing) => "fehlt",
         (Language::En, FieldProblemCode::Missing) => "is missing",
@@ -370,6 +387,25 @@ fn problem_text(problem: &FieldProblem, language: Language) -> &'static str {
         }
         (Language::De, FieldProblemCode::Address(_)) => "ist keine gültige E-Mail-Adresse",
         (Language::En, FieldProblemCode::Address(_)) => "is not a valid e-mail address",
+        (_, FieldProblemCode::ControlCharacter) => language.pick(
+            "enthält Zeichen, die hier nicht stehen dürfen, etwa einen Zeilenumbruch",
+            "has characters that cannot stand here, such as a line break",
+        ),
+        (_, FieldProblemCode::Invalid) => match field_type {
+            FieldType::Number => language.pick(
+                "ist keine ganze Zahl, zum Beispiel 38",
+                "is no whole number, for example 38",
+            ),
+            FieldType::Date => language.pick(
+                "ist kein Datum in der Form JJJJ-MM-TT, zum Beispiel 1990-12-31",
+                "is no date like YYYY-MM-DD, for example 1990-12-31",
+            ),
+            FieldType::Birthday => language.pick(
+                "ist kein Tag in der Form MM-TT, zum Beispiel 12-31",
+                "is no day like MM-DD, for example 12-31",
+            ),
+            FieldType::Text | FieldType::Boolean => language.pick("ist ungültig", "is not valid"),
+        },
         (Language::De, _) => "ist ungültig",
         (Language::En, _) => "is not valid",
     }

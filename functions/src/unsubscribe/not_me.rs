@@ -117,9 +117,9 @@ fn shown(found: &LinkedSignUp, title: &str, text: &str, form: Option<Form<'_>>) 
         language,
         title: title.to_owned(),
         texts: vec![text.to_owned()],
-        problems: Vec::new(),
         form,
         controller: Some(Controller::of(&found.linked.account, language)),
+        ..Page::default()
     }
     .respond(StatusCode::OK)
 }

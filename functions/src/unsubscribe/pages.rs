@@ -97,9 +97,9 @@ fn shown(
         language,
         title: title.to_owned(),
         texts: vec![text],
-        problems: Vec::new(),
         form,
         controller: linked.map(|linked| Controller::of(&linked.account, language)),
+        ..Page::default()
     }
     .respond(StatusCode::OK)
 }

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::form::{FieldValue, SentValue, fits_field, wire_name};
+use crate::form::{FieldProblem, FieldProblemCode, FieldValue, SentValue, fits_field, wire_name};
 use crate::id::{FieldKey, PersonKey};
 use crate::key::AccountScope;
 use crate::person::{Person, Profile};
@@ -25,8 +25,8 @@ pub enum Rectified {
     Write(Transaction),
     /// It says what is stored already.
     Unchanged,
-    /// These fields, by their names in the form, have values that do not fit.
-    Invalid(Vec<String>),
+    /// These fields have values that do not fit.
+    Invalid(Vec<FieldProblem>),
     /// Processing is restricted: nothing is changed (Art. 18(2) GDPR).
     Restricted,
 }
@@ -74,18 +74,22 @@ pub fn rectify(
             continue;
         };
         let text = match value {
-            SentValue::Text(text) => PersonalText::parse(text).ok(),
-            _ => None,
+            SentValue::Text(text) => PersonalText::parse(text).map_err(FieldProblemCode::from),
+            _ => Err(FieldProblemCode::Invalid),
         };
-        match text {
-            Some(text) if text.is_empty() => {
+        let code = match text {
+            Ok(text) if text.is_empty() => {
                 profile.values.remove(&key);
+                continue;
             }
-            Some(text) if fits_field(key.as_str(), field_type, &text) => {
+            Ok(text) if fits_field(key.as_str(), field_type, &text) => {
                 profile.values.insert(key, FieldValue::One(text));
+                continue;
             }
-            _ => invalid.push(name),
-        }
+            Ok(_) => FieldProblemCode::Invalid,
+            Err(code) => code,
+        };
+        invalid.push(FieldProblem { field: name, code });
     }
     if !invalid.is_empty() {
         return Rectified::Invalid(invalid);

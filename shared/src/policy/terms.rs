@@ -101,6 +101,9 @@ pub enum DeletedBy {
     /// The hourly sweeper, each version of each object first, then the entry; a lifecycle rule
     /// and the TTL behind it.
     SweeperWithObjects,
+    /// The hourly sweeper, each version of each object; no entry leads to them. A lifecycle rule
+    /// behind it.
+    SweeperOfObjects,
     /// The table's TTL alone: it is absent at once and holds no personal data in clear.
     TimeToLive,
     /// The bucket's lifecycle rule.

@@ -302,7 +302,7 @@ const fn deleted_by(by: DeletedBy) -> Both {
             "stündlicher Löschlauf, dahinter die Ablaufzeit der Datenbank",
             "the hourly sweeper, the database's time to live behind it",
         ),
-        DeletedBy::SweeperWithObjects => (
+        DeletedBy::SweeperWithObjects | DeletedBy::SweeperOfObjects => (
             "stündlicher Löschlauf, jede Fassung jeder Datei, dahinter die Ablaufregel des Speichers",
             "the hourly sweeper, each version of each file, the bucket's lifecycle rule behind it",
         ),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Freeze;
 use super::replay::{ArchivedSubscriber, Fate, Known, subscriber};
-use crate::erasure::{AskedBy, Erasure, left};
+use crate::erasure::{AskedBy, Erasure, SesEntries, left};
 use crate::id::{AccountId, EventId, RestoreId};
 use crate::key::{AccountScope, Key};
 use crate::person::{Person, Tombstone, Unsubscription, Withdrawal};
@@ -149,6 +149,7 @@ fn erased(
         sealed_until: None,
         recipients: std::collections::BTreeMap::new(),
         linked: Vec::new(),
+        ses: SesEntries::default(),
         archives_gone_by: None,
         left: Some(left(person.profile.as_ref(), None, restored.sign_ups)),
     };

@@ -365,7 +365,16 @@ async fn every_field_that_is_wrong_is_named() {
         .send()
         .await
         .expect_page(422);
-    assert!(page.text().contains("<li>") && !page.text().contains("alert(1)"));
+    assert!(page.text().contains("<li>") && !page.text().contains("<script"));
+    let tls_only = page.header("strict-transport-security");
+    assert_eq!(tls_only, Some("max-age=31536000"));
+    // What was typed stands there again, as text.
+    for typed in [
+        r#"value="nobody""#,
+        r#"value="&#60;script&#62;alert(1)&#60;/script&#62;"#,
+    ] {
+        assert!(page.text().contains(typed), "{typed}: {page:?}");
+    }
     // Each line leads to its field, and the field says what is wrong with it (WCAG 2.2, 3.3.1).
     for part in [
         r##"<a href="#f-email">"##,

@@ -3,6 +3,7 @@
 //! The controller here uses the functions' own library; the management API has its tests.
 
 mod identity;
+mod tracking;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -210,7 +210,12 @@ async fn after_an_erasure_nothing_is_left_in_the_clear_and_the_legal_role_alone_
     assert_eq!(answer["state"], "done", "{answer}");
     assert_eq!(answer["subscriber"], id.as_str());
     assert_eq!(found(&world, &searched).await, Vec::<String>::new());
+    // SES's own entry went, in its exact case, and the proof says why it was there (T-14, A-13).
     assert_eq!(suppressed(&world).await, 0);
+    let list = json!({
+        "spellings": 2, "removed": {"complaint": 1}, "not_listed": 1, "failed_calls": 0,
+    });
+    assert_eq!(answer["ses_suppression_list"], list);
     expect_gone(&world, &anna, &id, &sign_up).await;
     assert!(world.subscriber(&bert.email).await.is_some());
     assert_eq!(world.evidence(&bert.email).await.len(), 1);
@@ -376,6 +381,8 @@ async fn what_clean_up_has_not_come_to_is_hidden_and_the_hourly_run_goes_on_with
     assert_eq!(found(&world, &traces(&anna)).await, Vec::<String>::new());
     let proof = &world.api().all("/accounts/demo/erasures").await[0];
     assert_eq!(proof["state"], "done");
+    let list = json!({"spellings": 1, "removed": {}, "not_listed": 1, "failed_calls": 1});
+    assert_eq!(proof["ses_suppression_list"], list);
     assert_eq!(opened(&world, &id).await.len(), 1);
     let report = world.run("retention").await;
     assert_eq!(report["erasures"]["completed"], 0, "it is not due any more");

@@ -137,6 +137,8 @@ async fn a_link_of_a_newsletter_leaves_lists_and_opens_nothing_else() {
         &forged,
     ];
     let unknown = world.get("/preferences/x").send().await.expect_page(404);
+    // Each paragraph is spoken in its language (WCAG 2.2, 3.1.2).
+    assert!(unknown.text().contains("<p lang=\"en\">This link"));
     for path in nowhere {
         assert_eq!(
             world.get(path).send().await.text(),
@@ -227,6 +229,24 @@ async fn a_fresh_link_shows_corrects_and_hands_out_what_is_stored() {
         Value::Null,
         "nobody asked for it"
     );
+    // What was refused stands there again, and is named with the way to it (WCAG 2.2, 3.3.1).
+    let refused = format!(
+        "action=save&first_name=%3Ci%3E&last_name={}",
+        "x".repeat(501)
+    );
+    let page = press(&world, &path, &refused).await.expect_page(200).text();
+    for part in [
+        r##"<a href="#f-last_name">Nachname: ist zu lang</a>"##,
+        r#"id="p-last_name""#,
+        r#"autocomplete="family-name" aria-invalid="true" aria-describedby="p-last_name""#,
+        r#"value="&#60;i&#62;" autocomplete="given-name">"#,
+        &"x".repeat(501),
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains(&anna.first_name), "the old value: {page}");
+    let page = press(&world, &path, "action=erase").await.expect_page(200);
+    assert!(page.text().contains(r##"<a href="#f-sure">"##), "{page:?}");
     for (body, role) in [
         ("action=save&last_name=a%0Ab".to_owned(), "alert"),
         (
@@ -494,6 +514,13 @@ async fn a_new_address_takes_over_once_it_is_confirmed_and_stays_linked() {
     ] {
         let page = press(&world, &path, body).await.expect_page(200).text();
         assert!(page.contains("keine gültige"), "{body}");
+        let leads_there = page.contains(r##"<a href="#f-email">"##);
+        let stands_there = page.contains(r#"type="email" value="x@""#);
+        assert!(
+            leads_there && page.contains(r#"autocomplete="email""#),
+            "{page}"
+        );
+        assert_eq!(stands_there, body.ends_with("%40"), "{page}");
     }
     let client = world.fresh_client();
     let change = |person: &Person| {

@@ -51,6 +51,11 @@ async fn a_request_is_due_in_a_month_and_may_be_extended_once() {
             "invalid_id",
         ),
         (
+            json!({"kind": "access", "subscriber": "0".repeat(32)}),
+            "subscriber",
+            "unknown",
+        ),
+        (
             json!({"kind": "access", "subscriber": id, "received_on": "2027-02-01"}),
             "received_on",
             "in_the_future",
@@ -72,6 +77,14 @@ async fn a_request_is_due_in_a_month_and_may_be_extended_once() {
     }
     let waiting: Vec<Value> = due(&world).await;
     assert_eq!(waiting.len(), 2);
+    // In pages, whatever else stands between them.
+    assert_eq!(api.all(&format!("{ALL}?state=due&limit=1")).await.len(), 2);
+    let page = format!("{ALL}?state=due&limit=1");
+    let page = api.get(&page).await.expect(200).json();
+    assert_eq!(page["items"].as_array().map(Vec::len), Some(1));
+    let cursor = page["next"].as_str().unwrap();
+    let elsewhere = format!("{ALL}?cursor={cursor}");
+    api.get(&elsewhere).await.expect_problem(422, "invalid");
 
     let one = format!("{ALL}/{}", made["id"].as_str().unwrap());
     let reason = json!({"reason": "viele Anfragen"});
@@ -109,6 +122,8 @@ async fn a_request_is_due_in_a_month_and_may_be_extended_once() {
     api.post(&extend, &reason)
         .await
         .expect_problem(409, "request_closed");
+    let left = api.all(&format!("{ALL}?state=due&limit=1")).await;
+    assert_eq!((left.len(), &left[0]["id"]), (1, &second["id"]));
     let unknown = format!("{ALL}/00000000000000000000000000000000-01M85BANTZ6RZMX3KR3CWX5N09");
     api.get(&unknown).await.expect_problem(404, "not_found");
     api.get(&format!("{ALL}?state=x")).await.expect(422);

@@ -194,3 +194,23 @@ fn rows_that_need_nobody_travel_with_the_next_who_does() {
         assert_eq!(chunks[0].next_rows(&all, live).len(), taken, "{live}");
     }
 }
+
+#[test]
+fn the_file_of_an_import_is_over_a_day_after_it_was_asked_for() {
+    let asked = at(NOW);
+    let import = ImportId::generate(asked, &SeededEntropy::new(7));
+    assert_eq!(import.made_at(), Some(asked));
+    for (now, is_over) in [
+        (NOW, false),
+        ("2027-02-01T11:59:59.999Z", false),
+        ("2027-02-01T12:00:00Z", true),
+        ("2027-03-01T00:00:00Z", true),
+    ] {
+        assert_eq!(file_is_over(&import, at(now)), is_over, "{now}");
+    }
+    // What no import of ours is called is left to the bucket's own rule.
+    for strange in ["imp_1", "x", "imp_01j8zq4n5y8w3v6t7r9p2m1k0"] {
+        let strange = ImportId::parse(strange).unwrap();
+        assert!(!file_is_over(&strange, Timestamp::MAX), "{strange}");
+    }
+}

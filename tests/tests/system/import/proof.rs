@@ -9,6 +9,10 @@ const UNPROVEN: &str = "list=news&source=Messe+Wien&legal_basis=consent";
 
 /// A campaign for the list `news`, sent and finished; its report.
 async fn campaign(world: &World, id: &str) -> Value {
+    campaign_to(world, id, "news").await
+}
+
+async fn campaign_to(world: &World, id: &str, list: &str) -> Value {
     let api = world.api();
     let template = json!({
         "id": id,
@@ -23,7 +27,7 @@ async fn campaign(world: &World, id: &str) -> Value {
         "id": id,
         "name": id,
         "template": id,
-        "lists": ["news"],
+        "lists": [list],
         "sender": {"name": "Muster GmbH", "email": "news@muster.example"},
     });
     api.post("/accounts/demo/campaigns", &campaign)
@@ -178,5 +182,29 @@ async fn a_confirmed_double_opt_in_makes_good_for_a_missing_proof() {
     let evidence = evidence_of(&world, &subscriber).await;
     assert!(evidence["consents"][0]["proof"]["sign_up"].is_string());
     assert_eq!(evidence["imports"].as_array().map(Vec::len), Some(1));
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mailing_to_two_needs_proof_like_one_to_sixty() {
+    let world = World::start().await;
+    // Austria once asked for consent from the fifty-first recipient on; it does not any more (L-02).
+    for (list, count) in [("wenige", 2), ("viele", 60)] {
+        let made = json!({"id": list, "name": list});
+        let made = world.api().post("/accounts/demo/lists", &made).await;
+        made.expect(201);
+        let mut file = "email\n".to_owned();
+        for number in 0..count {
+            file += &world.person(&format!("{list}{number}")).email;
+            file.push('\n');
+        }
+        let query = format!("list={list}&source=Messe+Wien&legal_basis=consent");
+        let (ended, _) = import(&world, &query, file).await;
+        assert_eq!(counts(&ended), ("finished", [count, count, 0, 0, 0]));
+        let report = campaign_to(&world, list, list).await;
+        assert_eq!(report["sent"], 0, "{report}");
+        assert_eq!(report["skipped"], json!({"no_proof": count}), "{report}");
+    }
+    assert_eq!(world.mail_count().await, 0);
     world.finish().await;
 }

@@ -39,6 +39,14 @@ fn start_path(import: &Value) -> String {
     )
 }
 
+/// Every version of every import file in the bucket.
+async fn stored_files(world: &World) -> usize {
+    let list = world.clients().s3().list_object_versions();
+    let list = list.bucket(world.endpoint("bucket")).prefix("imports/");
+    let listed = list.send().await.expect("the bucket answers");
+    listed.versions().len() + listed.delete_markers().len()
+}
+
 /// Six megabytes in not too many lines.
 fn large_file(world: &World) -> Vec<u8> {
     let someone = world.person("u").email;
@@ -146,9 +154,18 @@ async fn an_upload_is_checked_when_it_starts_and_forgotten_when_nobody_starts_it
     let direct = super::post(&world, GOOD, none).await.expect(202).json();
     api.post(&start_path(&direct), &json!({})).await.expect(409);
     assert_eq!(api.all("/accounts/demo/imports").await.len(), 3);
+    world.run("retention").await;
+    assert_eq!(
+        stored_files(&world).await,
+        3,
+        "not before their day is over"
+    );
     world.advance("P1D").await;
     api.post(&start_path(&import), &json!({})).await.expect(404);
     assert_eq!(api.all("/accounts/demo/imports").await.len(), 2);
     world.drain().await;
+    // Nor is any file left by then, started or not (DESIGN section 4).
+    world.run("retention").await;
+    assert_eq!(stored_files(&world).await, 0);
     world.finish().await;
 }

@@ -67,10 +67,18 @@ async fn each_consent_is_a_box_of_its_own_and_no_answer_is_none() {
         refusal(&nothing),
         [json!({"field": "list", "code": "missing"})]
     );
-    let form = world.sign_up(&setup).email(&world.person("nothing").email);
-    let again = form.field("list", "").send().await.expect_page(422).text();
+    let address = world.person("nothing").email;
+    let form = world.sign_up(&setup).email(&address);
+    let form = form.field("list", "").field("tracking_consent", "true");
+    let again = form.send().await.expect_page(422).text();
     assert!(
         again.contains("href=\"#f-list\"") && again.contains("id=\"p-list\""),
+        "{again}"
+    );
+    // What was typed stands there again; what was ticked does not (L-10).
+    assert!(again.contains(&format!("value=\"{address}\"")), "{again}");
+    assert!(
+        again.contains("Häkchen") && !again.contains("checked"),
         "{again}"
     );
     for (name, pairs, lists, tracking, profiling) in [
@@ -96,6 +104,9 @@ async fn each_consent_is_a_box_of_its_own_and_no_answer_is_none() {
         let person = world.person(name);
         let evidence = world.evidence(&person.email).await.remove(0);
         assert_eq!(evidence["lists"].as_array().unwrap().len(), lists, "{name}");
+        // True whichever were chosen: it claims no list that was not.
+        let wording = evidence["consent_wording"].as_str().unwrap();
+        assert!(wording.contains("was ich ausgewählt habe"), "{wording}");
         assert_eq!(evidence["tracking_consent"], tracking, "{name}");
         assert_eq!(evidence["profiling_consent"], profiling, "{name}");
         // The words of each box are what was shown, and stay in the proof (L-09).
@@ -223,6 +234,8 @@ async fn a_birthday_comes_without_its_year_and_stays_so() {
     for part in ["Zum Versand", "Ein Gruß", "Geburtsdatum (MM-TT)"] {
         assert_eq!(page.matches(part).count(), 1, "{part}: {page}");
     }
+    // Browsers would fill in a whole date of birth.
+    assert!(!page.contains("autocomplete=\"bday\""), "{page}");
     for bad in ["1990-02-28", "02-30", "13-01", "2-9", "0229", "--02-29"] {
         let answer = posted(&world, &setup, "anna", &[("date_of_birth", bad)]).await;
         assert_eq!(refusal(&answer.expect(422))[0]["code"], "invalid", "{bad}");
@@ -301,5 +314,23 @@ async fn a_form_speaks_the_language_that_is_asked_for_and_so_does_what_follows()
         let page = page.expect_page(200).text();
         assert!(page.contains(&format!("<html lang=\"{lang}\">")), "{page}");
     }
+    // Words of the controller's own are there in one language: nobody agrees to them in another.
+    let own = made(&world, &json!({"consent_wording": "Ja, ich will."})).await;
+    let page = world
+        .get(&format!("/signup/demo/{own}?lang=en"))
+        .send()
+        .await;
+    let page = page.expect_page(200).text();
+    assert!(
+        page.contains("<html lang=\"de\">") && !page.contains("_lang"),
+        "{page}"
+    );
+    let clara = world.person("clara");
+    let form = world.sign_up(&own).email(&clara.email);
+    form.field("_lang", "en").send().await.expect_accepted();
+    world.drain().await;
+    let evidence = world.evidence(&clara.email).await.remove(0);
+    assert_eq!(evidence["language"], "de");
+    assert_eq!(evidence["consent_wording"], "Ja, ich will.");
     world.finish().await;
 }
