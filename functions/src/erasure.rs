@@ -4,6 +4,7 @@
 //! done twice, and two at once do no harm. What is decided is `rundbrief::erasure`'s part.
 
 mod files;
+pub(crate) mod held;
 mod ledgers;
 mod quarantine;
 mod records;
@@ -62,6 +63,9 @@ pub(crate) async fn erase(
     // Who is held is held with what they were before.
     let known = app.store.person(scope, person, now).await?;
     if !known.is_held(now) {
+        if let Some(hold) = Box::pin(held::by_successor(app, scope, &known, now)).await? {
+            return Box::pin(held::postpone(app, scope, person, hold, by, now)).await;
+        }
         for former in formers(app, scope, person, now).await? {
             Box::pin(erase_one(app, scope, former, by, now)).await?;
         }

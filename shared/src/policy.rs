@@ -57,6 +57,8 @@ pub enum Store {
     SignUp,
     /// The evidence of leaving.
     Unsubscription,
+    /// A change of address that waits: who is to take over from whom, by key.
+    AddressChange,
     /// A mail to one person that was promised.
     Outbox,
     /// A campaign: definition, frozen content, control item, arcs.
@@ -131,7 +133,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -154,6 +156,7 @@ impl Store {
         Self::PendingSignUp,
         Self::SignUp,
         Self::Unsubscription,
+        Self::AddressChange,
         Self::Outbox,
         Self::Campaign,
         Self::Ledger,
@@ -204,7 +207,8 @@ impl Store {
                     setting: None,
                 },
             ),
-            Self::PendingSignUp => Kept::For(
+            // Goes with the sign-up that it points to.
+            Self::PendingSignUp | Self::AddressChange => Kept::For(
                 Event::SignedUp,
                 Period::Days {
                     days: 7,
@@ -307,6 +311,7 @@ impl Store {
         match self {
             Self::Profile
             | Self::PendingSignUp
+            | Self::AddressChange
             | Self::Outbox
             | Self::Ledger
             | Self::ArchivePart
@@ -392,6 +397,7 @@ impl Store {
             Self::Directory
             | Self::Operator
             | Self::RetiredList
+            | Self::AddressChange
             | Self::Outbox
             | Self::Archive
             | Self::ArchivePart
@@ -424,6 +430,7 @@ impl Store {
             Self::SignUp => Exported::SignUps,
             Self::PendingSignUp => Exported::Nothing("it is exported with the sign-ups"),
             Self::Unsubscription => Exported::Unsubscriptions,
+            Self::AddressChange => Exported::AddressChanges,
             Self::Outbox => Exported::SingleMails,
             Self::Ledger => Exported::Campaigns,
             Self::Erasure => Exported::Erasures,
@@ -505,6 +512,7 @@ impl Store {
             Self::Tombstone => &["tombstone"],
             Self::PendingSignUp | Self::SignUp => &["sign_up"],
             Self::Unsubscription => &["unsubscription"],
+            Self::AddressChange => &["address_change"],
             Self::Outbox => &["outbox"],
             Self::Campaign => &["campaign", "content", "control", "arc", "running"],
             Self::Ledger => &["entry"],

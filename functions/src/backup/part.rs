@@ -136,7 +136,10 @@ async fn records(
             let set = kind(&item).and_then(|kind| Kind::of_kind(kind).next());
             match set.map(Kind::in_archive) {
                 Some(InArchive::Set(ArchiveSet::SignUps)) => {
-                    sign_ups.push(&plain(item)?).await?;
+                    let sign_up = plain(item)?;
+                    if !is_open_change(&sign_up) {
+                        sign_ups.push(&sign_up).await?;
+                    }
                 }
                 Some(InArchive::Set(ArchiveSet::Unsubscriptions)) => {
                     unsubscriptions.push(&plain(item)?).await?;
@@ -148,6 +151,12 @@ async fn records(
     sets.insert(ArchiveSet::SignUps, sign_ups.finish().await?);
     sets.insert(ArchiveSet::Unsubscriptions, unsubscriptions.finish().await?);
     Ok(())
+}
+
+/// Whether a sign-up asks a new address to take over and has no answer: what an erasure of the
+/// former person follows to it is in no archive, so neither is it.
+fn is_open_change(sign_up: &Value) -> bool {
+    !sign_up["former"].is_null() && sign_up["confirmed_at"].is_null()
 }
 
 /// The configuration, each kind by its own prefix: keys and the account itself are never read.

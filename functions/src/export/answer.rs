@@ -214,6 +214,10 @@ fn heading(name: &str, language: Language) -> &'static str {
         "suppression" => ("Sperrvermerk", "Suppression mark"),
         "sign_ups" => ("Anmeldungen (Nachweise)", "Sign-ups (evidence)"),
         "unsubscriptions" => ("Abmeldungen", "Unsubscriptions"),
+        "address_changes" => (
+            "Adressänderungen, die warten",
+            "Changes of address that wait",
+        ),
         "single_mails" => ("Einzelne E-Mails an Sie", "Single mails to you"),
         "campaigns" => ("Aussendungen an Sie", "Campaigns sent to you"),
         "erasures" => ("Löschungen", "Erasures"),

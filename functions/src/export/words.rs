@@ -7,7 +7,7 @@ use rundbrief::page_language::Language;
 use rundbrief::setup::built_in_label;
 
 /// Members that a page leaves out.
-const TECHNICAL: [&str; 14] = [
+const TECHNICAL: [&str; 16] = [
     "rev",
     "event",
     "entry",
@@ -22,14 +22,17 @@ const TECHNICAL: [&str; 14] = [
     "not_before",
     "form_version",
     "gone_at",
+    "former",
+    "successor",
 ];
 
 /// Members with their names, German and English.
-const NAMES: [(&str, &str, &str); 61] = [
+const NAMES: [(&str, &str, &str); 63] = [
     ("address", "Adresse", "Address"),
     ("age_confirmed", "Alter bestätigt", "Age confirmed"),
     ("all", "Alles beendet", "Everything ended"),
     ("all_at", "Alles beendet am", "Everything ended at"),
+    ("asked_at", "Verlangt am", "Asked for at"),
     ("at", "Zeitpunkt", "Time"),
     ("basis", "Rechtsgrundlage", "Legal basis"),
     ("bounced_at", "Unzustellbar seit", "Undeliverable since"),
@@ -121,6 +124,7 @@ const NAMES: [(&str, &str, &str); 61] = [
         "Einwilligung in Auswertung",
         "Consent to evaluation",
     ),
+    ("until", "Bis", "Until"),
     ("value", "Angabe", "Value"),
     ("values", "Angaben", "Details"),
 ];

@@ -1,6 +1,8 @@
 //! Walks through a person's consent history, against a small model of the store: a map with the
 //! same conditions.
 
+mod succession;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;

@@ -99,6 +99,8 @@ pub enum Exported {
     SignUps,
     /// The evidence of leaving.
     Unsubscriptions,
+    /// Which other address is to take over.
+    AddressChanges,
     /// Mails to this person alone, sent or waiting.
     SingleMails,
     /// What was sent in campaigns, and what came of it.
