@@ -187,3 +187,24 @@ async fn configuration(
     }
     Ok(sets)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_changes_of_address_only_those_that_were_confirmed_are_archived() {
+        let former = "00000000000000000000000000000007";
+        let at = "2027-03-01T10:00:00Z";
+        for (sign_up, is_open) in [
+            (json!({"former": former, "confirmed_at": null}), true),
+            (json!({"former": former, "confirmed_at": at}), false),
+            // An ordinary one has no such member.
+            (json!({"confirmed_at": null}), false),
+        ] {
+            assert_eq!(is_open_change(&sign_up), is_open, "{sign_up}");
+        }
+    }
+}

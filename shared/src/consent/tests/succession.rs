@@ -4,6 +4,9 @@ use super::*;
 use crate::erasure::{AskedBy, Decision, Known, erase};
 use crate::hold::{self, Hold};
 
+/// What becomes of the old address while the change waits.
+type Happens = fn(&mut Model);
+
 const NEW: &str = "erika@neu.example";
 
 fn key(model: &Model, address: &str) -> PersonKey {
@@ -205,7 +208,7 @@ fn lose_old(model: &mut Model) {
 
 #[test]
 fn whatever_ends_the_old_address_voids_its_change() {
-    let causes: [(&str, fn(&mut Model)); 11] = [
+    let causes: [(&str, Happens); 11] = [
         ("erased", erase_old),
         ("erased and back", erase_old_and_come_back),
         ("objected", object_old),
@@ -332,7 +335,7 @@ fn a_change_that_waits_is_a_copy_of_nothing_and_states_only_what_is_so() {
 
 #[test]
 fn a_confirmation_depends_on_the_old_address_as_it_was_read() {
-    let changes: [fn(&mut Model); 5] = [
+    let changes: [Happens; 5] = [
         erase_old,
         object_old,
         restrict_old,
