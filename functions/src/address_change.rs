@@ -1,19 +1,22 @@
 //! A person's new address (L-18): a sign-up of its own, which they confirm from there.
 //!
-//! The lists they are on, through the setup that they came by; nothing changes until then.
+//! The lists they are on, through the setup that they came by; nothing changes until then, and
+//! nothing else of them is written down under an address that may be mistyped.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rundbrief::account::Account;
 use rundbrief::address::EmailAddress;
-use rundbrief::consent::FormOrigin;
+use rundbrief::consent::{FormOrigin, change_wording};
 use rundbrief::form::Submission;
 use rundbrief::guard::CLIENT_LIMIT;
 use rundbrief::id::EventId;
 use rundbrief::key::AccountScope;
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
-use rundbrief::person::{Person, Proof, Purpose};
+use rundbrief::person::{Person, Proof};
 use rundbrief::personal::ClientIp;
-use rundbrief::setup::{Mode, Setup};
+use rundbrief::setup::{FormDefinition, Mode, Setup};
 use rundbrief::sign_up::SignUp;
 
 use crate::app::{App, Trouble};
@@ -48,7 +51,7 @@ pub(crate) async fn begin(
     ip: ClientIp,
     now: Timestamp,
 ) -> Result<Begun, Trouble> {
-    let Some(profile) = &person.profile else {
+    let Some(language) = person.profile.as_ref().map(|profile| profile.language) else {
         return Ok(Begun::OnNoList);
     };
     if scope.person(&address) == person.key {
@@ -74,27 +77,18 @@ pub(crate) async fn begin(
     setup.addresses_minors = false;
     let submission = Submission {
         address,
-        values: profile.values.clone(),
+        values: BTreeMap::new(),
         lists: lists.into_iter().collect(),
-        interests: profile.interests.clone(),
-        tracking_consent: person.agrees_since(Purpose::Tracking).is_some(),
-        profiling_consent: person.agrees_since(Purpose::Profiling).is_some(),
+        interests: Vec::new(),
+        tracking_consent: false,
+        profiling_consent: false,
         age_confirmed: false,
         honeypot: false,
         form_time: None,
     };
-    let mut form = form_of(
-        app,
-        account.clone(),
-        scope.clone(),
-        setup,
-        Some(profile.language),
-        now,
-    )
-    .await?;
-    // Nothing is to be chosen here: the new address is to take the place of the old on all of them.
-    let wording = form.definition.wording_of_all();
-    form.definition.setup.consent_wording.get_or_insert(wording);
+    let (whose, spoken) = ((account.clone(), scope.clone()), Some(language));
+    let mut form = form_of(app, whose.0, whose.1, setup, spoken, now).await?;
+    ask_only_for_the_change(&mut form.definition);
     let outbox = EventId::generate(now, app.entropy.as_ref());
     let message = NoticeMessage {
         v: MESSAGE_VERSION,
@@ -117,6 +111,19 @@ pub(crate) async fn begin(
         tracing::warn!("a notice will be sent later, because its message could not be queued");
     }
     Ok(Begun::Asked)
+}
+
+/// What the setup's own form asks nobody is asked here: the evidence states what mail and page show,
+/// and no more.
+fn ask_only_for_the_change(form: &mut FormDefinition) {
+    form.setup.fields = Vec::new();
+    form.setup.interests = Vec::new();
+    form.setup.email_purpose = None;
+    form.setup.asks_tracking_consent = false;
+    form.setup.asks_profiling_consent = false;
+    form.setup.minimum_age = None;
+    form.setup.consent_wording = Some(change_wording(form));
+    form.interests = Vec::new();
 }
 
 /// The setup that the person came by, or else the first published one that asks twice.

@@ -3,17 +3,16 @@
 //! A POST, because mail scanners follow every link in a message: a GET would consent on people's
 //! behalf (T-09).
 
+mod change;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, Response};
-use rundbrief::consent::{self, Confirmation, Leaving, Press};
+use rundbrief::consent::{self, Confirmation, Press};
 use rundbrief::evidence::Entry;
-use rundbrief::id::{EventId, PersonKey};
 use rundbrief::page_language::Language;
-use rundbrief::person::UnsubscribedVia;
-use rundbrief::record::Transaction;
 use rundbrief::setup::Setup;
 use rundbrief::sign_up::SignUpState;
 use rundbrief::token::Token;
@@ -24,7 +23,7 @@ use crate::function::{self, Failure};
 use crate::page::{Controller, Form, Page};
 use crate::person_link::{self, LinkedSignUp};
 use crate::store::WriteError;
-use crate::{unsubscribe, visitor};
+use crate::visitor;
 
 /// How often a decision is made again after somebody else changed the person meanwhile.
 const ATTEMPTS: usize = 5;
@@ -79,6 +78,9 @@ async fn look(
     if consent::confirmable(&person, Some(&found.sign_up)).is_err() {
         return Ok(None);
     }
+    if let Some(former) = found.sign_up.former {
+        return change::look(app, &found, former, now).await;
+    }
     Ok(Some(match found.sign_up.state {
         SignUpState::Pending => {
             let leads_to = redirect(app, &found, now).await?;
@@ -105,13 +107,14 @@ async fn press(
         let scope = &found.linked.scope;
         let person = app.store.person(scope, found.sign_up.person, now).await?;
         let by = Press { ip, entry, now };
-        match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by) {
+        let decided = match found.sign_up.former {
+            Some(former) => change::decide(app, &found, &person, former, by).await?,
+            None => consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by),
+        };
+        match decided {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
-            Ok(Confirmation::Complete(mut transaction)) => {
-                if let Some(former) = found.sign_up.former {
-                    take_over(app, &found.linked, former, &mut transaction, now).await?;
-                }
+            Ok(Confirmation::Complete(transaction)) => {
                 match app.store.commit(scope, &transaction, now).await {
                     Ok(()) => return confirmed(app, &found, now).await.map(Some),
                     Err(WriteError::Conflict) => {}
@@ -121,30 +124,6 @@ async fn press(
         }
     }
     Err(Trouble::Contended)
-}
-
-/// The former address of somebody who confirms their new one is left in the same transaction.
-async fn take_over(
-    app: &App,
-    linked: &person_link::Linked,
-    former: PersonKey,
-    transaction: &mut Transaction,
-    now: Timestamp,
-) -> Result<(), Trouble> {
-    let former = app.store.person(&linked.scope, former, now).await?;
-    let zone = rundbrief::time::zone(&linked.account.time_zone).map_err(|_| Trouble::Damaged)?;
-    let leaving = Leaving {
-        list: None,
-        via: UnsubscribedVia::AddressChanged,
-        campaign: None,
-        event: EventId::generate(now, app.entropy.as_ref()),
-        entry: Entry::generate(now, app.entropy.as_ref()),
-        now,
-    };
-    consent::succeed(transaction, &linked.scope, &former, &leaving, &zone);
-    let setup = unsubscribe::in_force(app, &linked.account, &linked.scope, now).await?;
-    consent::note_terms(transaction, setup.as_ref());
-    Ok(())
 }
 
 /// The setup's own page after the first confirmation.
@@ -167,7 +146,11 @@ async fn confirmed(
     found: &LinkedSignUp,
     now: Timestamp,
 ) -> Result<Response<Body>, Trouble> {
-    let target = redirect(app, found, now).await?;
+    // That page thanks for a sign-up.
+    let target = match found.sign_up.former {
+        Some(_) => None,
+        None => redirect(app, found, now).await?,
+    };
     let Some(location) = target.and_then(|target| HeaderValue::from_str(&target).ok()) else {
         return Ok(done(found));
     };
@@ -232,6 +215,7 @@ fn button(found: &LinkedSignUp, leads_to: Option<&str>) -> Response<Body> {
 fn done(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
     let (title, text) = match language {
+        _ if found.sign_up.former.is_some() => change::done(language),
         Language::De => (
             "Ihre Anmeldung ist bestätigt",
             format!(

@@ -4,6 +4,7 @@
 //! done twice, and two at once do no harm. What is decided is `rundbrief::erasure`'s part.
 
 mod files;
+pub(crate) mod held;
 mod ledgers;
 mod linked;
 mod quarantine;
@@ -67,6 +68,9 @@ pub(crate) async fn erase(
     let known = app.store.person(scope, person, now).await?;
     let mut linked = Vec::new();
     if !known.is_held(now) {
+        if let Some(hold) = Box::pin(held::by_successor(app, scope, &known, now)).await? {
+            return Box::pin(held::postpone(app, scope, person, hold, by, now)).await;
+        }
         for former in formers(app, scope, person, now).await? {
             let erased = Box::pin(erase_one(app, scope, former, by, &[], now)).await?;
             if let Erased::Begun(erasure) = erased {

@@ -9,12 +9,14 @@ pub(crate) mod portable;
 mod words;
 
 use jiff::Timestamp;
+use rundbrief::address_change::AddressChange;
 use rundbrief::campaign::Limits;
 use rundbrief::campaign::arc::Arc;
 use rundbrief::campaign::content::Content;
 use rundbrief::campaign::control::Control;
 use rundbrief::campaign::ledger::Ledger;
 use rundbrief::campaign::{Campaign, CampaignState};
+use rundbrief::consent;
 use rundbrief::id::{CampaignId, PersonKey};
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::legal::{AuditEntry, SealedEvidence};
@@ -23,7 +25,7 @@ use rundbrief::person::{Person, Unsubscription};
 use rundbrief::person_request::PersonRequest;
 use rundbrief::policy::{Exported, Store as Kind};
 use rundbrief::record::Stored;
-use rundbrief::sign_up::SignUp;
+use rundbrief::sign_up::{SignUp, SignUpState};
 use rundbrief::suppression::Suppression;
 use rundbrief::time::ShownInstant;
 use rundbrief::webhook::delivery::Delivery;
@@ -57,6 +59,7 @@ pub(crate) async fn copy(
             Exported::Suppression => json!(person.tombstone),
             Exported::SignUps => sign_ups(app, scope, person, now).await?,
             Exported::Unsubscriptions => unsubscriptions(app, scope, person, now).await?,
+            Exported::AddressChanges => address_changes(app, scope, person, now).await?,
             Exported::SingleMails => {
                 let key = person.key;
                 let mails: Vec<Outbox> = app.store.records(scope, key, Outbox::RECORD, now).await?;
@@ -133,6 +136,39 @@ async fn unsubscriptions(
         found.retain(|left| !tombstone.hides(left.at));
     }
     Ok(json!(found))
+}
+
+/// Which other addresses wait to take over from the person. As long as one may, it is what the
+/// person stated; afterwards, or where it was mistyped, it is nobody's here.
+async fn address_changes(
+    app: &App,
+    scope: &AccountScope,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Value, Trouble> {
+    let mut found: Vec<AddressChange> = app
+        .store
+        .records(scope, person.key, AddressChange::RECORD, now)
+        .await?;
+    if let Some(tombstone) = &person.tombstone {
+        found.retain(|change| !tombstone.hides(change.asked_at));
+    }
+    let mut changes = Vec::new();
+    for change in found {
+        let asked: Option<SignUp> = app.store.get(&change.sign_up(scope), now).await?;
+        let waits = asked.filter(|asked| {
+            asked.state == SignUpState::Pending && consent::taken(person, asked).is_ok()
+        });
+        changes.push(json!({
+            "asked_at": change.asked_at,
+            "until": change.gone_at,
+            "successor": change.successor,
+            "email": waits.as_ref().map(|asked| &asked.email),
+            "lists": waits.as_ref().map(|asked| &asked.lists),
+            "form_ip": waits.as_ref().map(|asked| asked.form_ip),
+        }));
+    }
+    Ok(changes.into())
 }
 
 /// What is kept for legal claims only: that it is, and until when.

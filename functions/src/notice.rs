@@ -3,6 +3,7 @@
 //! For these mails a rare second copy beats a lost one: the record is leased, the mail sent, the
 //! sending recorded; what got lost in between is found again through the due index.
 
+mod change;
 mod letter;
 mod parting;
 
@@ -23,6 +24,7 @@ use rundbrief::id::EventId;
 use rundbrief::key::{AccountScope, Table};
 use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::outbox::{Attempt, Notice, Outbox};
+use rundbrief::person::Person;
 use rundbrief::record::{DueWork, Expect, Record, Stored, Transaction};
 use rundbrief::sign_up::{MailEvidence, SignUp, SignUpState};
 use rundbrief::time::to_millisecond;
@@ -243,9 +245,7 @@ async fn about_sign_up(about: &About<'_>, event: &EventId) -> Result<Option<Comp
     let person = app.store.person(scope, outbox.person, now).await?;
     let letter = match outbox.notice {
         Notice::Confirmation { .. } => {
-            let waits = sign_up.state == SignUpState::Pending
-                && rundbrief::consent::confirmable(&person, Some(&sign_up)).is_ok();
-            if !waits {
+            if !Box::pin(waits(app, scope, &person, &sign_up, now)).await? {
                 return Ok(None);
             }
             Letter::confirmation(account, &sign_up, sealer, public_url)
@@ -298,6 +298,24 @@ async fn mailbox_proof(about: &About<'_>) -> Result<Option<Composed>, Trouble> {
     }))
 }
 
+/// Whether pressing the button would lead somewhere: for a change of address, only as long as there
+/// is something to take over.
+async fn waits(
+    app: &App,
+    scope: &AccountScope,
+    person: &Person,
+    sign_up: &SignUp,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let waits = sign_up.state == SignUpState::Pending
+        && rundbrief::consent::confirmable(person, Some(sign_up)).is_ok();
+    let Some(former) = sign_up.former.filter(|_| waits) else {
+        return Ok(waits);
+    };
+    let former = app.store.person(scope, former, now).await?;
+    Ok(rundbrief::consent::taken(&former, sign_up).is_ok())
+}
+
 /// Whether the person is reminded of this sign-up: it still waits, its first mail went out, no
 /// later one asks the same, and nothing was sent about it since.
 async fn may_remind(
@@ -311,8 +329,7 @@ async fn may_remind(
         app.store
             .records::<SignUp>(scope, sign_up.person, SignUp::RECORD, now),
     )?;
-    let waits = sign_up.state == SignUpState::Pending
-        && rundbrief::consent::confirmable(&person, Some(sign_up)).is_ok();
+    let waits = waits(app, scope, &person, sign_up, now).await?;
     let is_last = sign_ups
         .iter()
         .filter(|other| other.state == SignUpState::Pending && other.setup == sign_up.setup)

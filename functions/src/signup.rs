@@ -438,10 +438,12 @@ pub(crate) async fn record(
             .await?
             .match_address(&submission.address);
     for _ in 0..ATTEMPTS {
-        let (person, recent) = futures::try_join!(
+        let (person, mut recent) = futures::try_join!(
             app.store.person(&form.scope, key, now),
             guards::recent(app, form, key, now),
         )?;
+        // Who asks to take over from somebody asks for something else than a form does.
+        recent.retain(|known| known.former == former);
         let setup = &form.definition.setup;
         if !looks_human || consent::repeats(setup, &submission, &recent, now) {
             return app.store.commit_nothing(&form.scope, now).await;
@@ -458,7 +460,10 @@ pub(crate) async fn record(
         };
         let mut transaction = consent::sign_up(&form.scope, &person, request).transaction;
         if let Some(former) = former {
-            consent::follow(&mut transaction, former);
+            let former = app.store.person(&form.scope, former, now).await?;
+            if !consent::follow(&mut transaction, &form.scope, &former) {
+                return app.store.commit_nothing(&form.scope, now).await;
+            }
         }
         match app.store.commit(&form.scope, &transaction, now).await {
             Ok(()) => return Ok(()),

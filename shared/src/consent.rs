@@ -44,7 +44,9 @@ pub(crate) use self::left_lists::may_add;
 pub use self::objection::object;
 pub use self::purposes::end_purpose;
 pub use self::rectification::{Rectified, changeable, changed, rectify};
-pub use self::succession::{follow, formers, succeed};
+pub use self::succession::{
+    Succession, change_wording, follow, formers, successors, take_over, taken,
+};
 
 /// Where a form post came from.
 #[derive(Debug, Clone)]
@@ -411,22 +413,24 @@ pub fn confirmable(person: &Person, sign_up: Option<&SignUp>) -> Result<(), Conf
     if person.is_suppressed() || person.has_denied(&sign_up.setup) {
         return Err(ConfirmRefusal::Withdrawn);
     }
-    let signed_up_at = sign_up.signed_up_at;
-    let left_since = person.withdrawal.as_ref().is_some_and(|withdrawal| {
-        withdrawal.all_at.is_some_and(|at| at >= signed_up_at)
-            || withdrawal
-                .complained_at
-                .is_some_and(|at| at >= signed_up_at)
-    });
-    let voided = person
-        .tombstone
-        .as_ref()
-        .is_some_and(|tombstone| tombstone.voids_sign_up_of(signed_up_at));
-    if left_since || voided || left_lists::adds_nothing(person, sign_up) {
+    if has_withdrawn_since(person, sign_up.signed_up_at)
+        || left_lists::adds_nothing(person, sign_up)
+    {
         Err(ConfirmRefusal::Withdrawn)
     } else {
         Ok(())
     }
+}
+
+/// Whether the person left everything, objected, complained or was erased at `instant` or later:
+/// what was asked for by then is void.
+fn has_withdrawn_since(person: &Person, instant: Timestamp) -> bool {
+    let left_since = person.withdrawal.as_ref().is_some_and(|withdrawal| {
+        withdrawal.all_at.is_some_and(|at| at >= instant)
+            || withdrawal.complained_at.is_some_and(|at| at >= instant)
+    });
+    let tombstone = person.tombstone.as_ref();
+    left_since || tombstone.is_some_and(|tombstone| tombstone.voids_sign_up_of(instant))
 }
 
 /// What confirming changes. `others` are the person's other sign-ups.
@@ -447,6 +451,23 @@ pub fn confirm(
     if sign_up.state != SignUpState::Pending {
         return Ok(Confirmation::AlreadyComplete);
     }
+    // What is to replace another address is decided with that person in sight: by `take_over`.
+    if sign_up.former.is_some() {
+        return Err(ConfirmRefusal::NothingToConfirm);
+    }
+    let transaction = complete(scope, person, sign_up, others, by, subscribed);
+    Ok(Confirmation::Complete(transaction))
+}
+
+/// The sign-up completed, and the profile that `profile_of` makes of it.
+fn complete(
+    scope: &AccountScope,
+    person: &Person,
+    sign_up: &SignUp,
+    others: &[SignUp],
+    by: Press,
+    profile_of: impl FnOnce(&Person, &SignUp, Timestamp) -> Profile,
+) -> Transaction {
     // The clock of another machine may be behind: confirming never predates signing up (S-16).
     let now = to_millisecond(by.now).max(sign_up.signed_up_at);
     let mut transaction = Transaction::default();
@@ -462,7 +483,7 @@ pub fn confirm(
         ..sign_up.clone()
     };
     transaction.put(
-        Record::Profile(Box::new(subscribed(person, &confirmed, now))),
+        Record::Profile(Box::new(profile_of(person, &confirmed, now))),
         Expect::unchanged(person.profile.as_ref()),
     );
     transaction.check(
@@ -499,6 +520,8 @@ pub fn confirm(
         .filter(|other| other.event != sign_up.event && other.state == SignUpState::Pending)
         // What asks for another list still waits: confirming it adds that list.
         .filter(|other| asks_no_more(other.lists.iter().map(|list| &list.id), sign_up))
+        // And who is to take over from somebody asks for more than a sign-up does.
+        .filter(|other| other.former == sign_up.former)
         .take(80)
     {
         let superseded = SignUp {
@@ -511,7 +534,7 @@ pub fn confirm(
             Expect::Revision(other.rev),
         );
     }
-    Ok(Confirmation::Complete(transaction))
+    transaction
 }
 
 /// The profile after a confirmation: lists added but for those left since the form was sent, fields
@@ -662,6 +685,7 @@ pub fn leave(
         reason: None,
         anonymise_at: None,
         anonymised_at: None,
+        successor: None,
     };
     let statement = Statement::left(scope.account(), &unsubscription);
     transaction.put(

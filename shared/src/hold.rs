@@ -99,6 +99,12 @@ impl Hold {
         })
     }
 
+    /// Whether it was noted with an erasure because `other` stood ([`postpone_with`]).
+    pub fn follows(&self, other: &Self) -> bool {
+        let same = |hold: &Self| (hold.basis.clone(), hold.required_until, hold.since);
+        self.erasure.is_some() && same(self) == same(other)
+    }
+
     /// Whether it still holds anything at `now`.
     pub fn stands(&self, now: Timestamp) -> bool {
         now < self.until
@@ -164,6 +170,43 @@ pub fn postpone(person: &Person, by: AskedBy, now: Timestamp) -> Option<Transact
     };
     let mut transaction = Transaction::default();
     transaction.put(Record::Withdrawal(noted), Expect::Revision(before.rev));
+    Some(transaction)
+}
+
+/// What asking to erase the person of a former address changes while the hold of the one that took
+/// over stands: it is noted here, with that hold, and done when it ends; `None` when it was noted.
+///
+/// The profile keeps the end that it has: of this person only the erasure waits.
+pub fn postpone_with(
+    former: &Person,
+    successors: &Hold,
+    by: AskedBy,
+    now: Timestamp,
+) -> Option<Transaction> {
+    let before = withdrawal_of(former);
+    if before
+        .hold
+        .as_ref()
+        .is_some_and(|hold| hold.erasure.is_some())
+    {
+        return None;
+    }
+    let noted = Withdrawal {
+        rev: before.rev + 1,
+        hold: Some(Hold {
+            erasure: Some(Postponed {
+                asked_at: to_millisecond(now),
+                by,
+            }),
+            ..successors.clone()
+        }),
+        ..before
+    };
+    let mut transaction = Transaction::default();
+    transaction.put(
+        Record::Withdrawal(noted),
+        Expect::unchanged(former.withdrawal.as_ref()),
+    );
     Some(transaction)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod address;
+pub mod address_change;
 pub mod archive;
 pub mod audit;
 pub mod campaign;

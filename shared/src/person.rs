@@ -373,6 +373,9 @@ pub struct Unsubscription {
     /// Since when it is nobody's: the key is a random one.
     #[serde(default)]
     pub anonymised_at: Option<Timestamp>,
+    /// Who took over, where the person left because their address changed (L-18).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<PersonKey>,
 }
 
 /// The way somebody left.

@@ -270,11 +270,6 @@ impl PersonRequest {
         format!("{}#", Self::KIND)
     }
 
-    /// What the keys of all requests of a person begin with, in the account's partition.
-    pub fn prefix_of(person: PersonKey) -> String {
-        format!("{}{person}-", Self::prefix())
-    }
-
     /// Where one stands.
     pub fn place(scope: &AccountScope, id: &RecordId) -> Key {
         scope.configuration(Self::KIND, &id.to_string())

@@ -59,6 +59,8 @@ pub enum Store {
     SignUp,
     /// The evidence of leaving.
     Unsubscription,
+    /// A change of address that waits: who is to take over from whom, by key.
+    AddressChange,
     /// A mail to one person that was promised.
     Outbox,
     /// A campaign: definition, frozen content, control item.
@@ -139,7 +141,7 @@ const fn days(days: u32) -> Period {
 
 impl Store {
     /// All stores.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Account,
         Self::Directory,
         Self::ApiKey,
@@ -162,6 +164,7 @@ impl Store {
         Self::PendingSignUp,
         Self::SignUp,
         Self::Unsubscription,
+        Self::AddressChange,
         Self::Outbox,
         Self::Campaign,
         Self::Ledger,
@@ -214,7 +217,8 @@ impl Store {
                     setting: None,
                 },
             ),
-            Self::PendingSignUp => Kept::For(
+            // Goes with the sign-up that it points to.
+            Self::PendingSignUp | Self::AddressChange => Kept::For(
                 Event::SignedUp,
                 Period::Days {
                     days: Setup::DEFAULT_CONFIRM_DAYS,
@@ -316,6 +320,7 @@ impl Store {
         match self {
             Self::Profile
             | Self::PendingSignUp
+            | Self::AddressChange
             | Self::Outbox
             | Self::Ledger
             | Self::ImportReport
@@ -404,6 +409,7 @@ impl Store {
             Self::Directory
             | Self::Operator
             | Self::RetiredList
+            | Self::AddressChange
             | Self::Outbox
             | Self::Archive
             | Self::ArchivePart
@@ -437,6 +443,7 @@ impl Store {
             Self::SignUp => Exported::SignUps,
             Self::PendingSignUp => Exported::Nothing("it is exported with the sign-ups"),
             Self::Unsubscription => Exported::Unsubscriptions,
+            Self::AddressChange => Exported::AddressChanges,
             Self::Outbox => Exported::SingleMails,
             Self::Ledger => Exported::Campaigns,
             Self::Erasure => Exported::Erasures,
@@ -518,6 +525,7 @@ impl Store {
             Self::Tombstone => &["tombstone", "tombstone_mark"],
             Self::PendingSignUp | Self::SignUp => &["sign_up"],
             Self::Unsubscription => &["unsubscription"],
+            Self::AddressChange => &["address_change"],
             Self::Outbox => &["outbox"],
             Self::Campaign => &["campaign", "content", "control", "running"],
             Self::Ledger => &["entry", "arc"],

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::account::Account;
+use crate::address_change::AddressChange;
 use crate::campaign::arc::Arc;
 use crate::campaign::content::Content;
 use crate::campaign::control::Control;
@@ -134,6 +135,8 @@ pub enum Record {
     SignUp(Box<SignUp>),
     /// The evidence of leaving.
     Unsubscription(Unsubscription),
+    /// Who is to take over from a person.
+    AddressChange(AddressChange),
     /// A leaf of the evidence ledger.
     Leaf(Leaf),
     /// A seal over leaves.
@@ -188,6 +191,7 @@ macro_rules! each_record {
             Record::Tombstone($record) => $body,
             Record::SignUp($record) => $body,
             Record::Unsubscription($record) => $body,
+            Record::AddressChange($record) => $body,
             Record::Leaf($record) => $body,
             Record::Seal($record) => $body,
             Record::LedgerHead($record) => $body,

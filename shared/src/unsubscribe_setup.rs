@@ -175,6 +175,7 @@ pub fn anonymised(left: &Unsubscription, random: [u8; 32], now: Timestamp) -> Un
         reason: None,
         anonymise_at: None,
         anonymised_at: Some(crate::time::to_millisecond(now)),
+        successor: None,
         ..left.clone()
     }
 }
@@ -205,6 +206,7 @@ mod tests {
             reason: Some(Reason::TooMany),
             anonymise_at: Some(now),
             anonymised_at: None,
+            successor: None,
         };
         let nobody = anonymised(&left, [1; 32], now);
         assert_ne!(nobody.person, left.person);

@@ -91,6 +91,8 @@ impl Topic {
             Self::SignUpConfirmed => ("bestätigte Anmeldung", "confirmed sign-up"),
             Self::Unsubscribed => ("Abmeldung", "unsubscription"),
             Self::Restricted => ("Einschränkung", "restriction"),
+            Self::RestrictionLifted => ("Ende der Einschränkung", "end of the restriction"),
+            Self::Changed => ("geänderte Daten", "changed data"),
             Self::Objected => ("Widerspruch", "objection"),
             Self::Bounced => ("unzustellbare Adresse", "undeliverable address"),
             Self::Complained => ("Beschwerde", "complaint"),

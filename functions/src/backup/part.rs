@@ -136,7 +136,10 @@ async fn records(
             let set = kind(&item).and_then(|kind| Kind::of_kind(kind).next());
             match set.map(Kind::in_archive) {
                 Some(InArchive::Set(ArchiveSet::SignUps)) => {
-                    sign_ups.push(&plain(item)?).await?;
+                    let sign_up = plain(item)?;
+                    if !is_open_change(&sign_up) {
+                        sign_ups.push(&sign_up).await?;
+                    }
                 }
                 Some(InArchive::Set(ArchiveSet::Unsubscriptions)) => {
                     unsubscriptions.push(&plain(item)?).await?;
@@ -148,6 +151,12 @@ async fn records(
     sets.insert(ArchiveSet::SignUps, sign_ups.finish().await?);
     sets.insert(ArchiveSet::Unsubscriptions, unsubscriptions.finish().await?);
     Ok(())
+}
+
+/// Whether a sign-up asks a new address to take over and has no answer: what an erasure of the
+/// former person follows to it is in no archive, so neither is it.
+fn is_open_change(sign_up: &Value) -> bool {
+    !sign_up["former"].is_null() && sign_up["confirmed_at"].is_null()
 }
 
 /// The configuration, each kind by its own prefix: keys and the account itself are never read.
@@ -177,4 +186,25 @@ async fn configuration(
         sets.insert(set, writer.finish().await?);
     }
     Ok(sets)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_changes_of_address_only_those_that_were_confirmed_are_archived() {
+        let former = "00000000000000000000000000000007";
+        let at = "2027-03-01T10:00:00Z";
+        for (sign_up, is_open) in [
+            (json!({"former": former, "confirmed_at": null}), true),
+            (json!({"former": former, "confirmed_at": at}), false),
+            // An ordinary one has no such member.
+            (json!({"confirmed_at": null}), false),
+        ] {
+            assert_eq!(is_open_change(&sign_up), is_open, "{sign_up}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use rundbrief::account::Account;
+use rundbrief::address_change::AddressChange;
 use rundbrief::erasure::{
     Erasure, leaves_evidence, sealed_imports, sealed_sign_up, sealed_unsubscription, sealed_until,
 };
@@ -103,6 +104,14 @@ impl Work<'_> {
             let kept = leaves_evidence(&record).then(|| sealed_sign_up(account, &record));
             all &= self.replace(erasure, &record, record.event, kept).await?;
         }
+        let changes: Vec<AddressChange> = store
+            .records_even_expired(scope, person, AddressChange::RECORD)
+            .await?;
+        for change in changes {
+            if change.asked_at <= erasure.requested_at {
+                all &= self.forget(&change).await?;
+            }
+        }
         let left: Vec<Unsubscription> = store
             .records_even_expired(scope, person, Unsubscription::RECORD)
             .await?;
@@ -182,6 +191,21 @@ impl Work<'_> {
                 .commit(self.scope, &transaction, self.now)
                 .await,
         )
+    }
+
+    /// Deletes a change of address that nobody confirmed where it waits, under the new address, and
+    /// then what points to it.
+    async fn forget(&self, change: &AddressChange) -> Result<bool, Trouble> {
+        let place = change.sign_up(self.scope);
+        let asked: Option<SignUp> = self.app.store.get_even_expired(&place).await?;
+        let waits =
+            asked.filter(|asked| asked.former == Some(change.person) && !leaves_evidence(asked));
+        if let Some(asked) = waits
+            && !self.delete(&place, asked.rev).await?
+        {
+            return Ok(false);
+        }
+        self.delete(&change.key(self.scope), change.rev).await
     }
 
     async fn delete(&self, key: &Key, revision: u64) -> Result<bool, Trouble> {

@@ -40,6 +40,10 @@ fn heading(of: Exported, language: Language) -> &'static str {
         Exported::Suppression => ("Sperrvermerk", "Suppression mark"),
         Exported::SignUps => ("Anmeldungen (Nachweise)", "Sign-ups (evidence)"),
         Exported::Unsubscriptions => ("Abmeldungen", "Unsubscriptions"),
+        Exported::AddressChanges => (
+            "Adressänderungen, die warten",
+            "Changes of address that wait",
+        ),
         Exported::SingleMails => ("Einzelne E-Mails an Sie", "Single mails to you"),
         Exported::Campaigns => ("Aussendungen an Sie", "Campaigns sent to you"),
         Exported::Erasures => ("Löschungen", "Erasures"),

@@ -13,6 +13,7 @@ use rundbrief::sign_up::SignUp;
 use rundbrief::time::zone;
 use rundbrief::token::{MAILBOX_PROOF_MINUTES, MailOrigin, Token, TokenSealer};
 
+use super::change::{self, Time};
 use crate::page::privacy_label;
 
 /// The kind of the mail that asks to confirm.
@@ -82,6 +83,9 @@ impl Letter {
         let token = confirm_token(account, sign_up, sealer);
         let (name, lists, until) = (&account.name, lists(sign_up), until(account, sign_up));
         let words = match sign_up.language {
+            language if sign_up.former.is_some() => {
+                change::words(language, (name, &lists, &until), Time::First)
+            }
             Language::De => Words {
                 subject: format!("Bitte bestätigen Sie Ihre Anmeldung bei {name}"),
                 before: format!(
@@ -122,6 +126,9 @@ impl Letter {
     ) -> Self {
         let (name, lists, until) = (&account.name, lists(sign_up), until(account, sign_up));
         let words = match sign_up.language {
+            language if sign_up.former.is_some() => {
+                change::words(language, (name, &lists, &until), Time::Last)
+            }
             Language::De => Words {
                 subject: format!("Erinnerung: Ihre Anmeldung bei {name} ist noch nicht bestätigt"),
                 before: format!(

@@ -190,6 +190,7 @@ fn item_of(scope: &AccountScope, record: &Record) -> Result<Item, Trouble> {
         Record::Tombstone(record) => item::item(&key, record),
         Record::SignUp(record) => item::item(&key, record.as_ref()),
         Record::Unsubscription(record) => item::item(&key, record),
+        Record::AddressChange(record) => item::item(&key, record),
         Record::Leaf(record) => item::item(&key, record),
         Record::LedgerHead(record) => item::item(&key, record),
         Record::Seal(record) => item::item(&key, record.as_ref()),

@@ -90,10 +90,17 @@ async fn press(
 fn button(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
     let title = language.pick("Das waren nicht Sie?", "That was not you?");
-    let text = language.pick(
-        "Mit einem Klick auf die Schaltfläche wird die Anmeldung verworfen, und über dieses Formular schicken wir Ihnen nichts mehr.",
-        "By pressing the button the sign-up is discarded, and nothing more is sent to you through this form.",
-    );
+    let text = if found.sign_up.former.is_some() {
+        language.pick(
+            "Mit einem Klick auf die Schaltfläche wird die Änderung der Adresse verworfen, und über dieses Formular schicken wir Ihnen nichts mehr.",
+            "By pressing the button the change of address is discarded, and nothing more is sent to you through this form.",
+        )
+    } else {
+        language.pick(
+            "Mit einem Klick auf die Schaltfläche wird die Anmeldung verworfen, und über dieses Formular schicken wir Ihnen nichts mehr.",
+            "By pressing the button the sign-up is discarded, and nothing more is sent to you through this form.",
+        )
+    };
     let form = Form {
         button: language.pick("Das war ich nicht", "That was not me"),
         ..Form::default()
@@ -103,7 +110,11 @@ fn button(found: &LinkedSignUp) -> Response<Body> {
 
 fn done(found: &LinkedSignUp) -> Response<Body> {
     let language = found.sign_up.language;
-    let title = language.pick("Die Anmeldung ist verworfen", "The sign-up is discarded");
+    let title = if found.sign_up.former.is_some() {
+        language.pick("Die Änderung ist verworfen", "The change is discarded")
+    } else {
+        language.pick("Die Anmeldung ist verworfen", "The sign-up is discarded")
+    };
     let text = language.pick(
         "Über dieses Formular schicken wir Ihnen nichts mehr, auch wenn jemand Ihre Adresse noch einmal einträgt.",
         "Nothing more is sent to you through this form, also if somebody enters your address again.",

@@ -3,6 +3,7 @@
 
 mod left_lists;
 mod purposes;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

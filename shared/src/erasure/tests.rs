@@ -60,6 +60,7 @@ fn left_at(instant: Timestamp) -> Unsubscription {
         reason: None,
         anonymise_at: None,
         anonymised_at: None,
+        successor: None,
     }
 }
 

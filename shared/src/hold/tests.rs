@@ -275,3 +275,29 @@ fn an_erasure_waits_for_the_end_of_a_hold_and_for_nothing_else() {
         Decision::Erase(..)
     ));
 }
+
+#[test]
+fn the_erasure_of_a_former_address_waits_for_the_hold_of_the_one_that_took_over() {
+    let now = "2027-03-01T10:00:00Z";
+    let successors = hold("2027-06-30", now);
+    let mut former = Person::unknown(PersonKey::from_bytes([8; 16]));
+    let noted = postpone_with(&former, &successors, AskedBy::Controller, at(now)).unwrap();
+    apply(&mut former, noted);
+    let own = former.withdrawal.clone().unwrap().hold.unwrap();
+    assert!(own.follows(&successors) && own.stands(at("2027-06-30T21:59:59Z")));
+    assert!(!own.follows(&hold("2027-07-01", now)));
+    assert!(
+        !successors.follows(&successors),
+        "that one is nobody's but its own"
+    );
+    // Asking again changes nothing, and what it waits for may end before its day.
+    let later = at("2027-03-02T10:00:00Z");
+    assert_eq!(
+        postpone_with(&former, &successors, AskedBy::Person, later),
+        None
+    );
+    let ended = lift(&scope(), &former, &vienna(), later).unwrap();
+    apply(&mut former, ended);
+    let over = former.withdrawal.unwrap().hold.unwrap();
+    assert!(!over.stands(later) && over.erasure == own.erasure);
+}

@@ -140,6 +140,8 @@ pub enum Exported {
     SignUps,
     /// The evidence of leaving.
     Unsubscriptions,
+    /// Which other address is to take over.
+    AddressChanges,
     /// Mails to this person alone, sent or waiting.
     SingleMails,
     /// What was sent in campaigns, and what came of it.
@@ -169,6 +171,7 @@ impl Exported {
             Self::Suppression => "suppression",
             Self::SignUps => "sign_ups",
             Self::Unsubscriptions => "unsubscriptions",
+            Self::AddressChanges => "address_changes",
             Self::SingleMails => "single_mails",
             Self::Campaigns => "campaigns",
             Self::Erasures => "erasures",

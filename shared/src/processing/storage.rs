@@ -135,6 +135,10 @@ pub(super) const fn name(store: Store) -> Both {
         Store::PendingSignUp => ("Unbestätigte Anmeldungen", "Unconfirmed sign-ups"),
         Store::SignUp => ("Einwilligungsnachweise", "Consent evidence"),
         Store::Unsubscription => ("Abmeldungen", "Unsubscriptions"),
+        Store::AddressChange => (
+            "Beantragte Adressänderungen (Schlüsselwerte)",
+            "Changes of address that wait (keyed hashes)",
+        ),
         Store::Outbox => (
             "Zu versendende Einzel-E-Mails",
             "Mails to one person, waiting to be sent",

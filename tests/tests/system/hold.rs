@@ -407,6 +407,14 @@ async fn who_is_held_is_held_with_the_address_they_had_before() {
     hold(&world, &path, 400).await;
     let api = world.api();
     api.delete(&path).await.expect_problem(409, "legal_hold");
+    // Nor is it by the address that is nobody's any more.
+    let of_before = format!("/accounts/demo/subscribers?email={}", anna.email);
+    let of_before = of_before.replace('@', "%40");
+    for _ in 0..2 {
+        api.delete(&of_before)
+            .await
+            .expect_problem(409, "legal_hold");
+    }
     assert_eq!(world.evidence(&anna.email).await.len(), 1);
     assert!(api.all("/accounts/demo/erasures").await.is_empty());
     // The restriction is the hold's: nobody lifts it before.

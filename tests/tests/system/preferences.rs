@@ -615,3 +615,56 @@ async fn a_new_address_takes_over_once_it_is_confirmed_and_stays_linked() {
     assert_eq!(known(&world, &other).await["state"], "active");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_change_of_address_that_waits_goes_with_the_person_who_asked_for_it() {
+    let world = World::start().await;
+    let [anna, new] = ["anna", "annanew"].map(|name| world.person(name));
+    let mail = reader(&world, &anna).await;
+    let path = proof(&world, &mail).await;
+    let body = format!("action=address&email={}", new.email.replace('@', "%40"));
+    press(&world, &path, &body).await.expect_page(200);
+    world.drain().await;
+
+    // Whoever owns that mailbox reads what it is, and nothing of whom.
+    let question = world.only_mail(&new.email).await;
+    assert!(question.text().contains("keine Anmeldung"));
+    assert!(question.text().contains("bestätigen Sie nicht"));
+    let link = question.path("confirm");
+    let page = world.get(&link).send().await.expect_page(200).text();
+    assert!(page.contains("Daten einer anderen Person"), "{page}");
+    for private in [&anna.email, &anna.first_name, &anna.last_name] {
+        assert!(!question.text().contains(private.as_str()), "{private}");
+        assert!(!page.contains(private.as_str()), "{private}");
+    }
+    // What waits is a copy of nothing, and claims nothing that nobody said.
+    let stored = world.scan_table().await;
+    let waits = stored.holding(&new.email);
+    assert_eq!(waits.len(), 1, "{waits:#?}");
+    assert!(!waits[0].to_string().contains(&anna.first_name));
+    for unasked in ["tracking_consent", "profiling_consent", "age_confirmed"] {
+        assert!(waits[0][unasked].is_null(), "{unasked}");
+    }
+    assert_eq!(stored.of_kind("address_change").len(), 1);
+    let export = press(&world, &path, "action=export_json").await;
+    let export = export.expect(200).json();
+    let asked = &export["data"]["address_changes"][0];
+    assert_eq!(asked["email"], new.email.as_str());
+
+    press(&world, &path, "action=erase&sure=true")
+        .await
+        .expect_page(200);
+    // Before the clean-up and after it, and for who only looks, too.
+    world.confirm(&question).send().await.expect_page(404);
+    world.get(&link).send().await.expect_page(404);
+    world.advance("PT2H").await;
+    world.drain().await;
+    world.confirm(&question).send().await.expect_page(404);
+    assert_eq!(known(&world, &new).await, Value::Null);
+    let stored = world.scan_table().await;
+    for private in [&new.email, &anna.email, &anna.first_name, &anna.last_name] {
+        assert!(stored.holding(private).is_empty(), "{private}");
+    }
+    assert!(stored.of_kind("address_change").is_empty());
+    world.finish().await;
+}

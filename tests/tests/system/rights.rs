@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rundbrief::policy::{Exported, Store};
 use serde_json::{Value, json};
-use tests::{Person, Recipient, World};
+use tests::{Mail, Person, Recipient, World};
 
 use crate::preferences::{FORM, proof, reader};
 
@@ -34,6 +34,8 @@ struct Marked {
     erasure: Value,
     /// The event of the sign-up they came back with.
     sign_up: String,
+    /// The key of the address that was to take over from theirs.
+    next: String,
 }
 
 /// The last part of a record's identifier.
@@ -54,6 +56,7 @@ impl Marked {
                 self.list.clone()
             }
             Exported::SignUps => self.client.to_string(),
+            Exported::AddressChanges => self.next.clone(),
             Exported::SingleMails => self.sign_up.clone(),
             Exported::Campaigns => format!("Post {}", self.word),
             Exported::Erasures | Exported::Disclosures => event_of(&self.erasure),
@@ -85,7 +88,7 @@ async fn send_to(world: &World, list: &str, name: &str) {
     let template = json!({
         "name": name,
         "subject": "Neues für {{ subscriber.first_name }}",
-        "html": "<p>{{ imprint }}</p><p><a href=\"{{ unsubscribe_url }}\">Abmelden</a></p>",
+        "html": "<p>{{ imprint }} <a href=\"{{ preferences_url }}\">Einstellungen</a></p><p><a href=\"{{ unsubscribe_url }}\">Abmelden</a></p>",
     });
     let template = api.post("/accounts/demo/templates", &template).await;
     let campaign = json!({
@@ -116,13 +119,18 @@ async fn confirm_last(world: &World, person: &Person, client: IpAddr) {
         .expect_page(200);
 }
 
+/// Asks for another address, by a link of this mail.
+async fn ask_to_move(world: &World, mail: &Mail, to: &Person, client: IpAddr) {
+    let path = proof(world, mail).await;
+    let body = format!("action=address&email={}", to.email.replace('@', "%40"));
+    let asked = world.post(&path).body(FORM, body).from(client).send().await;
+    asked.expect_page(200);
+}
+
 /// Takes over from an address of before.
 async fn take_over(world: &World, before: &Person, person: &Person, client: IpAddr) {
     let mail = reader(world, before).await;
-    let path = proof(world, &mail).await;
-    let body = format!("action=address&email={}", person.email.replace('@', "%40"));
-    let asked = world.post(&path).body(FORM, body).from(client).send().await;
-    asked.expect_page(200);
+    ask_to_move(world, &mail, person, client).await;
     confirm_last(world, person, client).await;
     world.advance("PT11M").await;
 }
@@ -172,6 +180,18 @@ async fn marked(world: &World, name: &str, word: &str, client: u8, before: &[Per
     world.drain().await;
     world.advance("PT5M").await;
     send_to(world, &list, &format!("Post {word}")).await;
+    // A new address that nobody confirms.
+    let newsletter = world
+        .inbox(&person.email)
+        .await
+        .pop()
+        .expect("a newsletter");
+    let moved = world.person(&format!("{name}next"));
+    ask_to_move(world, &newsletter, &moved, client).await;
+    world.drain().await;
+    let asked = world.evidence(&moved.email).await.remove(0);
+    let next = asked["id"].as_str().expect("an id");
+    let next = next.split('-').next().expect("a key").to_owned();
     api.post(&format!("{one}/unsubscribe"), &json!({}))
         .await
         .expect(200);
@@ -197,6 +217,7 @@ async fn marked(world: &World, name: &str, word: &str, client: u8, before: &[Per
         list,
         erasure,
         sign_up,
+        next,
     }
 }
 

@@ -16,7 +16,7 @@ use super::super::answer::{Answer, Refused, found, gone, json as answer, lost_ra
 use super::super::body::{MAX_BODY_OCTETS, date, line};
 use super::super::erasure::show as show_erasure;
 use super::super::resource::ATTEMPTS;
-use crate::erasure::AT_ONCE;
+use crate::erasure::{AT_ONCE, held};
 use crate::problem::Problem;
 use crate::store::WriteError;
 
@@ -89,12 +89,16 @@ pub(super) async fn lift(access: Access) -> Answer {
     let zone = rundbrief::time::zone(&desk.account.time_zone)?;
     for _ in 0..ATTEMPTS {
         let person = read_person(&desk).await?;
-        standing(&desk, &person)?;
+        let held = standing(&desk, &person)?;
         let transaction = hold::lift(&desk.scope, &person, &zone, desk.now);
         let transaction = transaction.ok_or(Problem::NOT_FOUND)?;
         let committed = desk.app.store.commit(&desk.scope, &transaction, desk.now);
         match committed.await {
-            Ok(()) => return Box::pin(lifted(&desk, person.key)).await,
+            Ok(()) => {
+                let (app, scope, key) = (&desk.app, &desk.scope, person.key);
+                held::let_go(app, scope, key, held, &zone, desk.now).await?;
+                return Box::pin(lifted(&desk, key)).await;
+            }
             Err(WriteError::Conflict) => {}
             Err(WriteError::Trouble(trouble)) => return Err(trouble.into()),
         }

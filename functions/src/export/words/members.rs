@@ -1,17 +1,19 @@
 //! Members of what is stored, German and English, and those that say nothing to a person.
 
 /// Members that a page leaves out: revisions, digests, keys of records, when something is tried.
-pub(super) const TECHNICAL: [&str; 19] = [
+pub(super) const TECHNICAL: [&str; 22] = [
     "account",
     "attempts",
     "confirmed_entry",
     "document",
     "entry",
     "event",
+    "failed_calls",
     "form_version",
     "former",
     "is_record",
     "leased_until",
+    "linked",
     "message_id",
     "next_at",
     "not_before",
@@ -20,11 +22,12 @@ pub(super) const TECHNICAL: [&str; 19] = [
     "rev",
     "sha256",
     "subscriber",
+    "successor",
     "written_at",
 ];
 
 /// Members with their names, German and English.
-pub(super) const NAMES: [(&str, &str, &str); 111] = [
+pub(super) const NAMES: [(&str, &str, &str); 115] = [
     (
         "acknowledged_at",
         "Bestätigt vom Empfänger am",
@@ -45,6 +48,7 @@ pub(super) const NAMES: [(&str, &str, &str); 111] = [
     ("asked_at", "Verlangt am", "Asked for at"),
     ("at", "Zeitpunkt", "Time"),
     ("basis", "Rechtsgrundlage", "Legal basis"),
+    ("bounce", "Unzustellbar", "Undeliverable"),
     ("bounced", "Unzustellbar", "Undeliverable"),
     ("bounced_at", "Unzustellbar seit", "Undeliverable since"),
     ("by", "Verlangt von", "Asked for by"),
@@ -55,6 +59,7 @@ pub(super) const NAMES: [(&str, &str, &str); 111] = [
     ("closed_because", "Begründung", "Reason"),
     ("complained", "Beschwerde", "Complaint"),
     ("complained_at", "Beschwerde am", "Complaint at"),
+    ("complaint", "Beschwerde", "Complaint"),
     ("conditions", "Erfüllte Voraussetzungen", "Conditions met"),
     (
         "confirm_ip",
@@ -135,6 +140,7 @@ pub(super) const NAMES: [(&str, &str, &str); 111] = [
         "Version of the privacy notice",
     ),
     ("objected", "Widerspruch", "Objection"),
+    ("other", "Anderer Grund", "Another reason"),
     (
         "profiling_consent",
         "Einwilligung in Profile",
@@ -161,6 +167,7 @@ pub(super) const NAMES: [(&str, &str, &str); 111] = [
     ("received_on", "Eingegangen am", "Received on"),
     ("recipients", "Empfänger", "Recipients"),
     ("records", "Nachweise", "Records"),
+    ("removed", "Entfernt, nach Grund", "Removed, by reason"),
     ("request", "Antrag", "Request"),
     ("requested_at", "Verlangt am", "Asked for at"),
     ("required", "Pflichtfeld", "Required"),

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use rundbrief::address::EmailAddress;
 use rundbrief::campaign::ledger::Skip;
 use rundbrief::campaign::outcome::Failure;
-use rundbrief::erasure::{AskedBy, Erasure, Left, Task, Told};
+use rundbrief::erasure::{AskedBy, Erasure, Left, SesEntries, SesReason, Task, Told};
 use rundbrief::evidence::{Digest, Entry};
 use rundbrief::form::FieldValue;
 use rundbrief::hold::{Hold, Postponed};
 use rundbrief::id::{
-    AccountId, CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, SetupId,
-    UnsubscribeSetupId, WebhookId,
+    AccountId, CampaignId, EventId, FieldKey, ImportId, InterestId, ListId, PersonKey, RecordId,
+    SetupId, UnsubscribeSetupId, WebhookId,
 };
 use rundbrief::import::{Provenance, SoftOptInCondition};
 use rundbrief::legal::AuditedAction;
@@ -130,6 +130,8 @@ fn withdrawal() -> Withdrawal {
         restricted_at: Some(AT),
         restriction_lifted_at: Some(AT),
         suppressed_at: Some(AT),
+        tracking_withdrawn_at: Some(AT),
+        profiling_withdrawn_at: Some(AT),
         hold: Some(Hold {
             basis: "§ 132 BAO".to_owned(),
             required_until: jiff::civil::date(2028, 1, 1),
@@ -160,6 +162,8 @@ fn tombstone() -> Tombstone {
         lists: BTreeMap::from([(list(), AT)]),
         lifted_at: Some(AT),
         suppressed_at: Some(AT),
+        tracking_withdrawn_at: Some(AT),
+        profiling_withdrawn_at: Some(AT),
         not_me: BTreeMap::from([(SetupId::parse("double").unwrap(), AT)]),
     }
 }
@@ -229,6 +233,7 @@ fn unsubscription() -> Unsubscription {
         reason: Some(Reason::TooMany),
         anonymise_at: Some(AT),
         anonymised_at: Some(AT),
+        successor: Some(person()),
     }
 }
 
@@ -281,6 +286,18 @@ fn erasure() -> Erasure {
             (webhook("wh_2"), Told::Acknowledged(AT)),
             (webhook("wh_3"), Told::NotAcknowledged(AT)),
         ]),
+        linked: vec![RecordId {
+            person: person(),
+            event: event(),
+        }],
+        ses: SesEntries {
+            spellings: 3,
+            removed: [SesReason::Bounce, SesReason::Complaint, SesReason::Other]
+                .into_iter()
+                .map(|reason| (reason, 1))
+                .collect(),
+            failed_calls: 1,
+        },
         archives_gone_by: Some(AT),
         left: Some(Left {
             spellings: vec![address()],
@@ -334,6 +351,10 @@ fn everything() -> Value {
         "suppression": tombstone(),
         "sign_ups": [sign_up()],
         "unsubscriptions": [unsubscription()],
+        "address_changes": [{
+            "asked_at": AT, "until": AT, "successor": person(), "email": address(),
+            "lists": sign_up().lists, "form_ip": sign_up().form_ip,
+        }],
         "single_mails": notices().map(outbox),
         "campaigns": [{
             "campaign": "cmp_1", "name": "A", "subject": "B", "at": AT, "state": "sent",
