@@ -134,8 +134,8 @@ pub struct DirectoryEntry {
 }
 
 /// How long an account must have been missing until what is left under its name is deleted: one
-/// that is just being made has its entry first.
-const MISSING_SECONDS: i64 = 30 * 60;
+/// that is just being made has its entry first, and one that an accident took can be brought back.
+const MISSING_SECONDS: i64 = 24 * 3_600;
 
 impl DirectoryEntry {
     /// The entry of a new account.
@@ -355,8 +355,8 @@ mod tests {
         assert!(!entry.is_orphan(now));
         let noted = entry.noted_missing(now).unwrap();
         assert_eq!((noted.rev, noted.noted_missing(now)), (2, None));
-        assert!(!noted.is_orphan(at("2027-03-01T10:29:59Z")));
-        assert!(noted.is_orphan(at("2027-03-01T11:00:00Z")));
+        assert!(!noted.is_orphan(at("2027-03-02T09:59:59Z")));
+        assert!(noted.is_orphan(at("2027-03-02T10:00:00Z")));
         // As it was stored before this was noted.
         let stored = serde_json::from_str(r#"{"id":"a","rev":1}"#);
         assert_eq!(stored.ok(), Some(entry));

@@ -41,14 +41,8 @@ pub(super) async fn clean(
         };
         if former.live_gone_at().is_none() {
             // One that has some before it, too, is due on its own.
-            let cleaned = clean_one(
-                app,
-                (account, scope),
-                former.clone(),
-                Linked::default(),
-                stop_at,
-            );
-            match cleaned.await {
+            let (whose, linked) = ((account, scope), Linked::default());
+            match Box::pin(clean_one(app, whose, former.clone(), linked, stop_at)).await {
                 Ok(cleaned) => former = cleaned,
                 Err(trouble) => {
                     tracing::warn!(account = %account.id, %trouble, "a linked erasure waits");

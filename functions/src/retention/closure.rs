@@ -122,6 +122,7 @@ async fn orphan(
     };
     if let Some(noted) = entry.noted_missing(now) {
         let expect = Expect::Revision(entry.rev);
+        tracing::error!(account = %id, "an account in the list of all is not there");
         return match app.store.put_at(&place, &noted, expect, now).await {
             Ok(()) | Err(WriteError::Conflict) => Ok(Progress::Done),
             Err(WriteError::Trouble(trouble)) => Err(trouble),

@@ -1,5 +1,7 @@
 //! Erased when there is no subscriber any more, and what somebody who came again keeps.
 
+use std::fmt::Write;
+
 use rundbrief::time::{day_in, zone};
 
 use super::*;
@@ -9,13 +11,13 @@ async fn import(world: &World, people: &[&Person]) {
     let mut csv = "email,first_name,last_name\n".to_owned();
     for person in people {
         let name = (&person.first_name, &person.last_name);
-        csv.push_str(&format!("{},{},{}\n", person.email, name.0, name.1));
+        writeln!(csv, "{},{},{}", person.email, name.0, name.1).expect("a line");
     }
     let path = "/accounts/demo/imports?list=news&source=Messe&legal_basis=consent\
                 &consented_on=2026-01-31&proof=Formular";
-    let csv = csv.into_bytes();
-    let begun = world.api().call_with("POST", path, Some("text/csv"), csv);
-    begun.await.expect(202);
+    let (api, csv) = (world.api(), csv.into_bytes());
+    let begun = api.call_with("POST", path, Some("text/csv"), csv).await;
+    begun.expect(202);
     world.drain().await;
 }
 
