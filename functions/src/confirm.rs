@@ -69,7 +69,7 @@ async fn look(
     request: &Request,
     now: Timestamp,
 ) -> Result<Option<Response<Body>>, Trouble> {
-    let Some(found) = find(app, request, now).await? else {
+    let Some(mut found) = find(app, request, now).await? else {
         return Ok(None);
     };
     let person = app
@@ -79,6 +79,7 @@ async fn look(
     if consent::confirmable(&person, Some(&found.sign_up)).is_err() {
         return Ok(None);
     }
+    found.sign_up = consent::as_shown(&person, &found.sign_up);
     Ok(Some(match found.sign_up.state {
         SignUpState::Pending => {
             let leads_to = redirect(app, &found, now).await?;
@@ -99,13 +100,16 @@ async fn press(
     };
     let entry = Entry::generate(now, app.entropy.as_ref());
     for _ in 0..ATTEMPTS {
-        let Some(found) = find(app, request, now).await? else {
+        let Some(mut found) = find(app, request, now).await? else {
             return Ok(None);
         };
         let scope = &found.linked.scope;
         let person = app.store.person(scope, found.sign_up.person, now).await?;
         let by = Press { ip, entry, now };
-        match consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by) {
+        let decided = consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by);
+        found.sign_up = consent::as_shown(&person, &found.sign_up);
+        let scope = &found.linked.scope;
+        match decided {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
             Ok(Confirmation::Complete(mut transaction)) => {
