@@ -68,7 +68,7 @@ async fn look(
     request: &Request,
     now: Timestamp,
 ) -> Result<Option<Response<Body>>, Trouble> {
-    let Some(found) = find(app, request, now).await? else {
+    let Some(mut found) = find(app, request, now).await? else {
         return Ok(None);
     };
     let person = app
@@ -81,6 +81,7 @@ async fn look(
     if let Some(former) = found.sign_up.former {
         return change::look(app, &found, former, now).await;
     }
+    found.sign_up = consent::as_shown(&person, &found.sign_up);
     Ok(Some(match found.sign_up.state {
         SignUpState::Pending => {
             let leads_to = redirect(app, &found, now).await?;
@@ -101,7 +102,7 @@ async fn press(
     };
     let entry = Entry::generate(now, app.entropy.as_ref());
     for _ in 0..ATTEMPTS {
-        let Some(found) = find(app, request, now).await? else {
+        let Some(mut found) = find(app, request, now).await? else {
             return Ok(None);
         };
         let scope = &found.linked.scope;
@@ -111,6 +112,8 @@ async fn press(
             Some(former) => change::decide(app, &found, &person, former, by).await?,
             None => consent::confirm(scope, &person, Some(&found.sign_up), &found.others, by),
         };
+        found.sign_up = consent::as_shown(&person, &found.sign_up);
+        let scope = &found.linked.scope;
         match decided {
             Err(_) => return Ok(None),
             Ok(Confirmation::AlreadyComplete) => return Ok(Some(done(&found))),
@@ -219,14 +222,14 @@ fn done(found: &LinkedSignUp) -> Response<Body> {
         Language::De => (
             "Ihre Anmeldung ist bestätigt",
             format!(
-                "Sie sind angemeldet zu: {}. In jeder E-Mail steht ein Link, mit dem Sie sich wieder abmelden können.",
+                "Bestätigt ist die Anmeldung zu: {}. In jeder E-Mail steht ein Link, mit dem Sie sich wieder abmelden können.",
                 lists(found)
             ),
         ),
         Language::En => (
             "Your sign-up is confirmed",
             format!(
-                "You are subscribed to: {}. Every e-mail contains a link to unsubscribe again.",
+                "Confirmed is the sign-up for: {}. Every e-mail contains a link to unsubscribe again.",
                 lists(found)
             ),
         ),

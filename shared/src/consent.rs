@@ -40,6 +40,7 @@ pub use self::barring::{Barred, bar};
 pub use self::controller::{HasEnded, end, ended, lift_restriction, mark_customer, restrict};
 pub use self::denying::{Denial, NothingToDeny, deniable, deny};
 pub use self::leaving_under::{Terms, leave_under, note_terms};
+pub use self::left_lists::as_shown;
 pub(crate) use self::left_lists::may_add;
 pub use self::objection::object;
 pub use self::purposes::end_purpose;

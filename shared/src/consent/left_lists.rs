@@ -31,3 +31,16 @@ pub(super) fn adds_nothing(person: &Person, sign_up: &SignUp) -> bool {
     let mut lists = sign_up.lists.iter();
     !sign_up.lists.is_empty() && lists.all(|list| !may_add(person, sign_up, &list.id))
 }
+
+/// A sign-up as the page of its link shows it: without the lists that were left since the form was
+/// sent, which pressing the button does not bring back.
+#[must_use]
+pub fn as_shown(person: &Person, sign_up: &SignUp) -> SignUp {
+    let mut shown = sign_up.clone();
+    if !adds_nothing(person, sign_up) {
+        shown
+            .lists
+            .retain(|list| may_add(person, sign_up, &list.id));
+    }
+    shown
+}

@@ -67,6 +67,11 @@ fn a_link_from_before_a_list_was_left_does_not_lead_back_to_it() {
         Err(ConfirmRefusal::Withdrawn),
         "nothing remains of it"
     );
+    let (person, sign_ups) = (model.person(key_of(&model)), model.sign_ups(key_of(&model)));
+    let pending = sign_ups.iter().find(|one| one.event == both.sign_up);
+    let shown = as_shown(&person, pending.unwrap());
+    let shown: Vec<_> = shown.lists.iter().map(|list| list.id.as_str()).collect();
+    assert_eq!(shown, ["extra"], "the page says what it leads to");
     model.confirm(WHO, both.sign_up).unwrap();
     assert_eq!(model.active(WHO), ["extra", "offers"]);
     // One that was asked for later does.
