@@ -301,3 +301,29 @@ fn the_erasure_of_a_former_address_waits_for_the_hold_of_the_one_that_took_over(
     let over = former.withdrawal.unwrap().hold.unwrap();
     assert!(!over.stands(later) && over.erasure == own.erasure);
 }
+
+#[test]
+fn whoever_got_the_data_is_told_that_they_are_held_and_that_they_are_free_again() {
+    let told = |transaction: &Transaction| -> Vec<Topic> {
+        let steps = transaction.0.iter();
+        let news = steps.filter_map(|step| match step {
+            Step::Tell(news) => Some(news.topic),
+            _ => None,
+        });
+        news.collect()
+    };
+    let (until, now) = ("2027-12-31", "2027-03-01T00:00:00Z");
+    let mut person = subscriber();
+    let placed = place(&scope(), &person, hold(until, now)).unwrap();
+    assert_eq!(told(&placed), [Topic::Restricted]);
+    apply(&mut person, placed);
+    let again = place(&scope(), &person, hold("2028-12-31", now)).unwrap();
+    assert!(told(&again).is_empty(), "they are restricted already");
+    let lifted = lift(&scope(), &person, &vienna(), at("2027-04-01T00:00:00Z")).unwrap();
+    assert_eq!(told(&lifted), [Topic::RestrictionLifted]);
+    // What somebody asked for stands after it, and is lifted on its own.
+    let asked = restrict(&person, at("2027-03-02T00:00:00Z")).unwrap();
+    apply(&mut person, asked);
+    let lifted = lift(&scope(), &person, &vienna(), at("2027-04-01T00:00:00Z")).unwrap();
+    assert!(told(&lifted).is_empty());
+}

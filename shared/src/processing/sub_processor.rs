@@ -178,11 +178,13 @@ mod tests {
         }
     }
 
+    type Told = (SubProcessorChange, String, Date);
+
     /// What is told of going from one list to the other on 15 January 2027.
     fn told(
         known: Option<&[SubProcessor]>,
         stated: &[SubProcessor],
-    ) -> Result<Vec<(SubProcessorChange, String, Date)>, Vec<(usize, SubProcessorProblem)>> {
+    ) -> Result<Vec<Told>, Vec<(usize, SubProcessorProblem)>> {
         let now = Timestamp::UNIX_EPOCH;
         let announced = announce(known, stated.to_vec(), date(2027, 1, 15), now)?;
         let notices = announced.notices.into_iter();
@@ -244,7 +246,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                told(Some(&known), &[stated.clone()]),
+                told(Some(&known), std::slice::from_ref(&stated)),
                 expected,
                 "{stated:?}"
             );

@@ -228,9 +228,9 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
     // Its owner takes along what there is: one last archive, made at once (L-21).
     world.drain().await;
     let export = closed["export"]["backup"].as_str().expect("an archive");
-    let last = api.get(&format!("{BASE}/backups/{export}")).await;
-    let last = last.expect(200).json();
-    assert_eq!(last["manifest"]["sets"]["subscribers"]["count"], 2);
+    let archive = api.get(&format!("{BASE}/backups/{export}")).await;
+    let archive = archive.expect(200).json();
+    assert_eq!(archive["manifest"]["sets"]["subscribers"]["count"], 2);
     let name = "manifest.json";
     let object = format!("{BASE}/backups/{export}/objects/{name}");
     assert!(api.get(&object).await.expect(200).json()["url"].is_string());
