@@ -264,8 +264,10 @@ struct Refused {
     problem: Problem,
     language: Language,
     fields: Vec<FieldProblem>,
-    /// The form that the fields belong to, and what was sent.
-    form: Option<Box<(LoadedForm, Vec<(String, SentValue)>)>>,
+    /// The form that the fields belong to.
+    form: Option<Box<LoadedForm>>,
+    /// What was sent to it.
+    sent: Vec<(String, SentValue)>,
     retry_after_seconds: Option<i64>,
 }
 
@@ -276,6 +278,7 @@ impl From<Problem> for Refused {
             language: Language::default(),
             fields: Vec::new(),
             form: None,
+            sent: Vec::new(),
             retry_after_seconds: None,
         }
     }
@@ -292,9 +295,8 @@ impl Refused {
         let mut response = if as_json {
             let errors: Vec<FieldError> = self.fields.iter().map(error_of).collect();
             self.problem.json_with(&errors)
-        } else if let Some(refused) = &self.form {
-            let (form, sent) = refused.as_ref();
-            form_page::again(app, form, (&self.fields, sent), now).await
+        } else if let Some(form) = &self.form {
+            form_page::again(app, form, (&self.fields, &self.sent), now).await
         } else {
             page::problem(self.problem, self.language, Vec::new())
         };
@@ -329,7 +331,8 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
             return Err(Refused {
                 language,
                 fields,
-                form: Some(Box::new((form, pairs))),
+                form: Some(Box::new(form)),
+                sent: pairs,
                 ..Problem::INVALID.into()
             });
         }
