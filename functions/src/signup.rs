@@ -12,6 +12,7 @@ pub(crate) mod privacy_notice;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
 use rundbrief::account::Account;
@@ -26,6 +27,7 @@ use rundbrief::message::{MESSAGE_VERSION, NoticeMessage};
 use rundbrief::page_language::Language;
 use rundbrief::privacy_notice::InForce;
 use rundbrief::setup::{Field, FormDefinition, Interest, List, Setup};
+use rundbrief::time::day_in;
 use serde_json::{Value, json};
 
 use crate::app::{App, Trouble};
@@ -325,7 +327,8 @@ async fn submit(app: &App, request: &Request, now: Timestamp) -> Result<Accepted
         .await?
         .ok_or(Problem::NOT_FOUND)?;
     let language = form.definition.setup.language;
-    let submission = match Submission::parse(&pairs, &form.definition) {
+    let submission = match Submission::parse(&pairs, &form.definition, day_in(now, &TimeZone::UTC))
+    {
         Ok(submission) => submission,
         Err(fields) => {
             return Err(Refused {

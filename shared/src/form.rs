@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::ToSpan as _;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{EmailAddress, InvalidAddress};
@@ -214,11 +216,14 @@ impl Submission {
     /// Reads the pairs of a form against its definition. Names outside the contract (submit
     /// buttons, `utm_*`) are passed over.
     ///
+    /// `today` is the day at UTC: nobody was born later.
+    ///
     /// # Errors
     /// One problem per field that could not be taken.
     pub fn parse(
         pairs: &[(String, SentValue)],
         form: &FormDefinition,
+        today: Date,
     ) -> Result<Self, Vec<FieldProblem>> {
         let mut reader = Reader {
             form,
@@ -254,6 +259,14 @@ impl Submission {
                 .and_then(|sent| reader.value(&field.key, &name, sent));
             if value.is_none() && field.required {
                 reader.problem(&name, FieldProblemCode::Missing);
+            }
+            // It is tomorrow somewhere.
+            if key == "date_of_birth"
+                && value
+                    .as_ref()
+                    .is_some_and(|value| is_after(value, today.saturating_add(1.day())))
+            {
+                reader.problem(&name, FieldProblemCode::Invalid);
             }
             if let Some(value) = value {
                 values.insert(field.key.clone(), value);
@@ -518,6 +531,14 @@ pub fn fits_type(field_type: FieldType, text: &PersonalText) -> bool {
             date.len() == 10 && date.parse::<jiff::civil::Date>().is_ok()
         }
         FieldType::Boolean => matches!(text.reveal(), "true" | "false"),
+    }
+}
+
+/// Whether a value is a date after that day.
+fn is_after(value: &FieldValue, day: Date) -> bool {
+    match value {
+        FieldValue::One(text) => text.reveal().parse().is_ok_and(|date: Date| date > day),
+        FieldValue::Many(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ mod close;
 
 use axum::Router;
 use axum::routing::{get, post};
-use lambda_http::http::Uri;
+use lambda_http::http::{StatusCode, Uri};
 use rundbrief::account::{Account, ApiKey, DirectoryEntry, MAX_EVIDENCE_YEARS, Scope};
 use rundbrief::address::EmailAddress;
 use rundbrief::audit;
@@ -32,6 +32,13 @@ use super::resource::ATTEMPTS;
 use super::unsubscribe_setup;
 use crate::problem::Problem;
 use crate::store::{Range, WriteError};
+
+/// Its name is free again once nothing is left of it.
+const BEING_DELETED: Problem = Problem {
+    status: StatusCode::CONFLICT,
+    code: "being_deleted",
+    title: "An account of this name is still being deleted",
+};
 
 /// Until the controller says otherwise.
 const DEFAULT_TIME_ZONE: &str = "Europe/Vienna";
@@ -130,6 +137,16 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
         body.problem("unsubscribe_setup", "unknown");
     }
     let account = body.finish(Some(account))?;
+    // Over one that waits for its deletion a new one would own what is left of it.
+    let known = app
+        .store
+        .get_even_expired::<Account>(&Key::account(&account.id));
+    if known
+        .await?
+        .is_some_and(|known| known.gone_at.is_some_and(|at| at <= now))
+    {
+        return Err(BEING_DELETED.into());
+    }
 
     let secret = KeySecret::generate(app.entropy.as_ref());
     let key = ApiKey {

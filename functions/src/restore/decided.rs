@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use rundbrief::archive::ArchiveSet;
 use rundbrief::id::{Partition, PersonKey};
 use rundbrief::key::{AccountScope, Key};
@@ -13,6 +14,7 @@ use rundbrief::record::{Expect, Record, Stored};
 use rundbrief::restore::Configured;
 use rundbrief::restore::replay::{self, ArchivedSubscriber, Fate, Known};
 use rundbrief::sign_up::SignUp;
+use rundbrief::unsubscribe_setup::anonymised;
 
 use super::Work;
 use crate::app::Trouble;
@@ -85,21 +87,36 @@ impl Archived {
         }
     }
 
-    /// Where it belongs.
-    fn place(&self, scope: &AccountScope) -> Key {
+    /// Where it belongs at `now`.
+    fn place(&self, scope: &AccountScope, now: Timestamp) -> Key {
         match self {
             Self::Subscriber(one) => one.profile.key(scope),
             Self::SignUp(one) => one.key(scope),
-            Self::Unsubscription(one) => one.key(scope),
+            Self::Unsubscription(one) => of_today(one, now).key(scope),
             Self::Configured(_, one) => one.key(scope),
         }
+    }
+}
+
+/// An unsubscription as it is by now: nobody's, where its time has come since it was archived, and
+/// under the key that the sweeper gave it (P-14, T-05).
+fn of_today(archived: &Unsubscription, now: Timestamp) -> Unsubscription {
+    let is_due = archived.anonymise_at.is_some_and(|at| at <= now);
+    // Without its salt no key follows from it: it is dropped as expired.
+    if is_due && archived.entry.is_some() {
+        anonymised(archived, [0; 32], now)
+    } else {
+        archived.clone()
     }
 }
 
 impl Work<'_> {
     /// What becomes of each of these, in their order.
     pub(super) async fn decide(&self, archived: &[Archived]) -> Result<Vec<Decided>, Trouble> {
-        let places: BTreeSet<Key> = archived.iter().map(|one| one.place(&self.scope)).collect();
+        let places: BTreeSet<Key> = archived
+            .iter()
+            .map(|one| one.place(&self.scope, self.now))
+            .collect();
         let places: Vec<Key> = places.into_iter().collect();
         let people: BTreeSet<PersonKey> = archived.iter().filter_map(Archived::person).collect();
         let people: Vec<PersonKey> = people.into_iter().collect();
@@ -110,7 +127,7 @@ impl Work<'_> {
         archived
             .iter()
             .map(|one| {
-                let known = known.get(&one.place(&self.scope));
+                let known = known.get(&one.place(&self.scope, self.now));
                 let known = known.copied().unwrap_or(Known::Absent);
                 let person = match one.person() {
                     Some(person) => Some(people.get(&person).ok_or(Trouble::Damaged)?),
@@ -141,10 +158,14 @@ impl Work<'_> {
                 let put = put.map(|(one, expect)| (Record::SignUp(Box::new(one)), expect));
                 (fate, put.into_iter().collect())
             }
-            (Archived::Unsubscription(one), _) => (
-                replay::evidence(one.at, None, tombstone, known, self.now),
-                vec![(Record::Unsubscription(one.as_ref().clone()), Expect::Absent)],
-            ),
+            (Archived::Unsubscription(archived), _) => {
+                let one = of_today(archived, self.now);
+                let over = one.anonymise_at;
+                (
+                    replay::evidence(archived.at, over, tombstone, known, self.now),
+                    vec![(Record::Unsubscription(one), Expect::Absent)],
+                )
+            }
             (Archived::Configured(_, one), _) => (
                 replay::configured(known),
                 vec![(Record::Configured(one.clone()), Expect::Absent)],

@@ -94,7 +94,7 @@ fn parse(more: &[(&str, SentValue)]) -> Result<Submission, Vec<FieldProblem>> {
         pairs.retain(|(known, _)| known != name);
         pairs.push(((*name).to_owned(), value.clone()));
     }
-    Submission::parse(&pairs, &form())
+    Submission::parse(&pairs, &form(), jiff::civil::date(2027, 1, 15))
 }
 
 #[test]
@@ -184,4 +184,28 @@ fn what_is_not_asked_stays_so_whatever_its_type() {
     let honeypot = |value| parse(&[("website", value)]).unwrap().honeypot;
     assert!(honeypot(text("http://x")) && honeypot(SentValue::Unfit) && honeypot(number("0")));
     assert!(!honeypot(text(" ")) && !honeypot(many(&[])));
+}
+
+#[test]
+fn nobody_is_born_later_than_it_is_anywhere() {
+    let mut form = form();
+    let mut field = form.setup.fields[0].clone();
+    field.key = FieldKey::parse("date_of_birth").unwrap();
+    field.required = false;
+    form.setup.fields.push(field);
+    let today = jiff::civil::date(2027, 1, 15);
+    for (born, is_taken) in [
+        ("1931-05-05", true),
+        ("2027-01-16", true),
+        ("2027-01-17", false),
+        ("9999-12-31", false),
+    ] {
+        let pairs = [
+            ("email".to_owned(), text("a@x.example")),
+            ("last_name".to_owned(), text("A")),
+            ("date_of_birth".to_owned(), text(born)),
+        ];
+        let read = Submission::parse(&pairs, &form, today);
+        assert_eq!(read.is_ok(), is_taken, "{born}");
+    }
 }

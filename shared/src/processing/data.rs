@@ -23,19 +23,25 @@ pub(super) fn data_subjects(w: &mut Writer, basis: &Basis<'_>) {
 /// The nine fields of S-05, those that setups ask for, the declared ones, and what arises.
 pub(super) fn data(w: &mut Writer, basis: &Basis<'_>) {
     w.section("data", ("Datenkategorien", "Categories of data"));
-    let asked = |keys: &[&str]| {
-        basis.setups.iter().any(|setup| {
-            let asks = |field: &crate::setup::SetupField| keys.contains(&field.key.as_str());
-            setup.fields.iter().any(asks)
-        })
-    };
+    let fields = || basis.setups.iter().flat_map(|setup| &setup.fields);
+    let asked = |keys: &[&str]| fields().any(|field| keys.contains(&field.key.as_str()));
+    let required =
+        |keys: &[&str]| fields().any(|field| field.required && keys.contains(&field.key.as_str()));
+    let others_are_required = fields().any(|field| field.required && field.key.as_str() != "email");
     let rows = NINE_FIELDS
         .iter()
         .map(|(name, keys)| {
-            let use_of = if keys.contains(&"email") {
+            let use_of = if keys.contains(&"email") && others_are_required {
+                ("immer, als Pflichtfeld", "always, mandatory")
+            } else if keys.contains(&"email") {
                 (
                     "immer, als einziges Pflichtfeld",
                     "always, the only mandatory one",
+                )
+            } else if required(keys) {
+                (
+                    "von einem Anmeldeverfahren als Pflichtfeld abgefragt",
+                    "asked for by a setup, mandatory there",
                 )
             } else if asked(keys) {
                 (

@@ -277,6 +277,10 @@ async fn a_closed_account_serves_nobody_and_a_month_later_nothing_of_it_is_left(
     assert!(!kept.holding(SHOP).is_empty());
 
     world.skip(SignedDuration::from_hours(5 * 24)).await;
+    // Nobody gets what is left by taking its name.
+    let anew = json!({"id": SHOP, "name": "Neu"});
+    let refused = world.platform_api().post("/accounts", &anew).await;
+    refused.expect_problem(409, "being_deleted");
     let report = world.run("retention").await;
     assert_eq!(report["failed"], 0, "{report}");
     world.run("retention").await;

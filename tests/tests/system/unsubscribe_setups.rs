@@ -443,6 +443,7 @@ async fn after_its_period_nobody_knows_whose_unsubscription_it_was_and_nobody_is
     press.send().await.expect_page(200);
     let before = left(&world).await.remove(0);
     assert_eq!(before["subscriber"], id);
+    let archive = crate::restore::backup(&world).await;
     world.advance("P9D").await;
     assert_eq!(left(&world).await, std::slice::from_ref(&before));
     world.advance("P2D").await;
@@ -480,6 +481,15 @@ async fn after_its_period_nobody_knows_whose_unsubscription_it_was_and_nobody_is
     // Once: another run finds nothing.
     let again = world.run("retention").await;
     assert_eq!(again["anonymised"], json!({"done": 0, "failed": 0}));
+    assert_eq!(left(&world).await, std::slice::from_ref(after));
+    // An archive from before brings it back as it is by now, which is there already (T-05).
+    let restore = crate::restore::begin(&world, &archive).await;
+    world.drain().await;
+    let staged = world.api().get(&restore).await.expect(200).json();
+    let unsubscriptions = &staged["difference"]["unsubscriptions"];
+    assert_eq!(unsubscriptions["added"], 0, "{unsubscriptions}");
+    assert_eq!(unsubscriptions["present"], 1, "{unsubscriptions}");
+    crate::restore::release(&world, &restore).await;
     assert_eq!(left(&world).await, std::slice::from_ref(after));
 
     // Whichever way they leave: here the controller says so.
