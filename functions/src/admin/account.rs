@@ -138,13 +138,9 @@ async fn create(PlatformAccess(context): PlatformAccess, sent: Sent) -> Answer {
     }
     let account = body.finish(Some(account))?;
     // Over one that waits for its deletion a new one would own what is left of it.
-    let known = app
-        .store
-        .get_even_expired::<Account>(&Key::account(&account.id));
-    if known
-        .await?
-        .is_some_and(|known| known.gone_at.is_some_and(|at| at <= now))
-    {
+    let place = Key::account(&account.id);
+    let known: Option<Account> = app.store.get_even_expired(&place).await?;
+    if known.is_some_and(|known| known.gone_at.is_some_and(|at| at <= now)) {
         return Err(BEING_DELETED.into());
     }
 
