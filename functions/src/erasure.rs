@@ -51,9 +51,11 @@ pub(crate) enum Erased {
     Begun(Box<Erasure>),
 }
 
-/// Erases a person with the addresses they had before; `None` when nobody with this key is known.
+/// Erases a person with the addresses they had before, and asked by the controller with those that
+/// took over from this one, too: it is the same person. Whoever has a former mailbox now may have
+/// that alone erased.
 ///
-/// The former ones first: as long as the person is there, so is what names them.
+/// The others first: as long as the person is there, so is what names them.
 ///
 /// # Errors
 /// When the store does not answer, or the person is changed again and again.
@@ -68,11 +70,17 @@ pub(crate) async fn erase(
     let known = app.store.person(scope, person, now).await?;
     let mut linked = Vec::new();
     if !known.is_held(now) {
-        if let Some(hold) = Box::pin(held::by_successor(app, scope, &known, now)).await? {
+        let successors = Box::pin(held::successors(app, scope, &known, now)).await?;
+        let mut holds = successors.iter().filter_map(|one| one.held(now));
+        if let Some(hold) = holds.next().cloned() {
             return Box::pin(held::postpone(app, scope, person, hold, by, now)).await;
         }
-        for former in formers(app, scope, person, now).await? {
-            let erased = Box::pin(erase_one(app, scope, former, by, &[], now)).await?;
+        let mut others = formers(app, scope, person, now).await?;
+        if by == AskedBy::Controller {
+            others.extend(successors.iter().map(|one| one.key));
+        }
+        for other in others {
+            let erased = Box::pin(erase_one(app, scope, other, by, &[], now)).await?;
             if let Erased::Begun(erasure) = erased {
                 linked.push(erasure.id());
             }

@@ -539,8 +539,13 @@ impl Person {
 
     /// Whether a legal hold stands at `now`.
     pub fn is_held(&self, now: Timestamp) -> bool {
+        self.held(now).is_some()
+    }
+
+    /// The legal hold that stands at `now`.
+    pub fn held(&self, now: Timestamp) -> Option<&Hold> {
         let hold = self.withdrawal.as_ref().and_then(|one| one.hold.as_ref());
-        hold.is_some_and(|hold| hold.stands(now))
+        hold.filter(|hold| hold.stands(now))
     }
 
     /// Whether processing is restricted.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use axum::Router;
 use jiff::Timestamp;
+use rundbrief::account::Account;
 use rundbrief::entropy::Entropy;
 use rundbrief::id::{FieldKey, InterestId, ListId, SetupId};
 use rundbrief::page_language::Language;
@@ -176,6 +177,7 @@ impl Resource for Setup {
             "suits_as_proof": self.mode.suits_as_proof(),
             "state": if is_published { PUBLISHED } else { DRAFT },
             "missing": missing.map(Missing::name).collect::<Vec<_>>(),
+            "warnings": warnings(self, account),
             "justification": self.justification,
             "lists": self.lists,
             "fields": fields,
@@ -251,11 +253,12 @@ impl Resource for Setup {
 }
 
 /// What answers show and requests do not set; `missing` is looked at with the state.
-const READ_ONLY: [&str; 4] = [
+const READ_ONLY: [&str; 5] = [
     "signup_url",
     "suits_as_proof",
     "notice_in_force",
     "notice_url",
+    "warnings",
 ];
 const PUBLISHED: &str = "published";
 const DRAFT: &str = "draft";
@@ -321,6 +324,13 @@ async fn notice_problem(setup: &Setup, desk: &Desk) -> Result<Option<Code>, Refu
         Some(version) if version.notice.language != setup.language => Some("other_language"),
         Some(_) => None,
     })
+}
+
+/// What keeps a published form from doing what it promises, as stable codes: without a domain to
+/// send from, the mails it promises wait.
+fn warnings(setup: &Setup, account: &Account) -> Vec<&'static str> {
+    let waits = setup.mode != Mode::Single && account.sender_domains.is_empty();
+    waits.then_some("no_sender_domain").into_iter().collect()
 }
 
 fn show_field(field: &SetupField) -> Value {

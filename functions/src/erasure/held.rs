@@ -1,5 +1,5 @@
-//! A former address of somebody who is held: what is stored of it is their evidence too, and its
-//! erasure waits for the end of that hold.
+//! Whoever took over from an address; and a former address of somebody who is held: what is stored
+//! of it is their evidence too, and its erasure waits for the end of that hold.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,17 +15,24 @@ use super::{ATTEMPTS, Erased, MAX_ADDRESSES};
 use crate::app::{App, Trouble};
 use crate::store::WriteError;
 
-/// The hold of somebody who took over from this person, through however many addresses.
-pub(super) async fn by_successor(
+/// Whoever took over from this person, through however many addresses, the nearest first.
+pub(super) async fn successors(
     app: &App,
     scope: &AccountScope,
     person: &Person,
     now: Timestamp,
-) -> Result<Option<Hold>, Trouble> {
-    let mut all = vec![person.key];
-    let mut known = person.clone();
+) -> Result<Vec<Person>, Trouble> {
+    let mut all: Vec<Person> = Vec::new();
     let mut next = 0;
     loop {
+        let known = match next {
+            0 => person,
+            _ => match all.get(next - 1) {
+                Some(known) => known,
+                None => return Ok(all),
+            },
+        };
+        next += 1;
         let mut left: Vec<Unsubscription> = app
             .store
             .records(scope, known.key, Unsubscription::RECORD, now)
@@ -35,18 +42,10 @@ pub(super) async fn by_successor(
         }
         for successor in consent::successors(&left) {
             // Somebody may have gone back to an address of before.
-            if !all.contains(&successor) && all.len() < MAX_ADDRESSES {
-                all.push(successor);
+            let is_known = successor == person.key || all.iter().any(|one| one.key == successor);
+            if !is_known && all.len() < MAX_ADDRESSES {
+                all.push(app.store.person(scope, successor, now).await?);
             }
-        }
-        next += 1;
-        let Some(successor) = all.get(next).copied() else {
-            return Ok(None);
-        };
-        known = app.store.person(scope, successor, now).await?;
-        let hold = known.withdrawal.as_ref().and_then(|one| one.hold.as_ref());
-        if let Some(hold) = hold.filter(|hold| hold.stands(now)) {
-            return Ok(Some(hold.clone()));
         }
     }
 }

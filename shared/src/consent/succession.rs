@@ -85,7 +85,10 @@ pub fn taken(former: &Person, sign_up: &SignUp) -> Result<BTreeSet<ListId>, Conf
     if !former.profile.as_ref().is_some_and(goes_on) {
         return Err(ConfirmRefusal::Withdrawn);
     }
-    if former.is_restricted() {
+    // Nor does a restriction that was lifted since let go on what was asked for before it.
+    let withdrawal = former.withdrawal.as_ref();
+    let restricted_at = withdrawal.and_then(|withdrawal| withdrawal.restricted_at);
+    if former.is_restricted() || restricted_at.is_some_and(|at| at >= asked_at) {
         return Err(ConfirmRefusal::Restricted);
     }
     if former.is_suppressed() || has_withdrawn_since(former, asked_at) {

@@ -90,7 +90,9 @@ fn gone_by_the_code(store: Store, now: Timestamp) -> Option<Timestamp> {
     let utc = TimeZone::UTC;
     match store {
         Store::Account => account().closed(now).unwrap()?.gone_at,
-        Store::PendingSignUp => Some(plus_days(now, Setup::DEFAULT_CONFIRM_DAYS)),
+        Store::PendingSignUp | Store::AddressChange => {
+            Some(plus_days(now, Setup::DEFAULT_CONFIRM_DAYS))
+        }
         Store::Outbox => Some(Outbox::waits_until(now)),
         Store::Ledger => {
             let campaign = crate::id::CampaignId::parse("cmp_1").unwrap();

@@ -4,7 +4,7 @@
 
 use super::document::{Both, By, Writer, one_line};
 use super::{
-    Basis, DEFAULT_PURPOSE, DpiaResult, Question, Risk, data, measures, recipients, storage,
+    Basis, DEFAULT_PURPOSE, Dpia, DpiaResult, Question, Risk, data, measures, recipients, storage,
 };
 use crate::page_language::Language;
 use crate::setup::{Mode, Setup, built_in_label};
@@ -353,11 +353,11 @@ fn risk(w: &mut Writer, basis: &Basis<'_>) {
     };
     w.fixed(
         result_label,
-        match dpia.result() {
-            DpiaResult::NormallyNotRequired => {
+        match (dpia.result(), dpia.risk) {
+            (DpiaResult::NormallyNotRequired, Risk::Normal) => {
                 ("im Regelfall nicht erforderlich", "normally not required")
             }
-            DpiaResult::Required => ("erforderlich", "required"),
+            (DpiaResult::Required, _) | (_, Risk::High) => ("erforderlich", "required"),
         },
     );
     w.fixed(
@@ -398,6 +398,7 @@ fn risk(w: &mut Writer, basis: &Basis<'_>) {
         &[("Frage", "Question"), ("Antwort", "Answer")],
         rows,
     );
+    contradictions(w, basis, dpia);
     let day = basis.day(dpia.answered_at);
     let by = if dpia.answered_by.is_empty() {
         day.to_string()
@@ -405,6 +406,26 @@ fn risk(w: &mut Writer, basis: &Basis<'_>) {
         format!("{day}, {}", dpia.answered_by)
     };
     w.text(("Beantwortet", "Answered"), by);
+}
+
+/// Where a form does what an answer denies, one of them is wrong: the controller says which.
+fn contradictions(w: &mut Writer, basis: &Basis<'_>, dpia: &Dpia) {
+    let denied = |question| !dpia.yes.contains(&question);
+    let mut setups = basis.setups.iter();
+    if denied(Question::Profiling) && setups.clone().any(|setup| setup.asks_profiling_consent) {
+        let label = (
+            "Widerspruch: Profiling ist verneint, ein Anmeldeverfahren fragt aber die Einwilligung dazu ab",
+            "Contradiction: profiling is denied, but a setup asks for consent to it",
+        );
+        w.open(label, "dpia", By::Controller);
+    }
+    if denied(Question::Minors) && setups.any(|setup| setup.addresses_minors) {
+        let label = (
+            "Widerspruch: Minderjährige sind verneint, ein Anmeldeverfahren richtet sich aber an sie",
+            "Contradiction: minors are denied, but a setup addresses them",
+        );
+        w.open(label, "dpia", By::Controller);
+    }
 }
 
 fn rights(w: &mut Writer, basis: &Basis<'_>) {

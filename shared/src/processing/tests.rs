@@ -153,15 +153,24 @@ fn what_people_wrote_is_no_markdown() {
 /// The controller's record of an account with these setups, interests and webhooks.
 fn record(
     account: &Account,
-    (setups, interests, webhooks): (&[Setup], &[Interest], &[Webhook]),
+    configured: (&[Setup], &[Interest], &[Webhook]),
     language: Language,
 ) -> String {
+    document(account, configured, None, language).markdown()
+}
+
+fn document(
+    account: &Account,
+    (setups, interests, webhooks): (&[Setup], &[Interest], &[Webhook]),
+    dpia: Option<&Dpia>,
+    language: Language,
+) -> Document {
     let facts = include_str!("../../../infra/facts.json");
     let basis = Basis {
         account,
         controller: &ControllerRecord::default(),
         operator: &Operator::default(),
-        dpia: None,
+        dpia,
         facts: &InfrastructureFacts::parse(facts).unwrap(),
         region: "eu-central-1",
         setups,
@@ -172,7 +181,41 @@ fn record(
         language,
         made_at: at(0),
     };
-    record_of_processing(&basis, Role::Controller).markdown()
+    record_of_processing(&basis, Role::Controller)
+}
+
+#[test]
+fn what_a_form_does_and_an_answer_denies_is_flagged_and_so_is_each_mandatory_field() {
+    let account = account();
+    let flags = |setup: &Setup, yes: &[Question]| {
+        let dpia = dpia(yes, Risk::Normal, None);
+        let configured = (std::slice::from_ref(setup), &[][..], &[][..]);
+        let document = document(&account, configured, Some(&dpia), Language::De);
+        let labels = document.missing.into_iter().map(|missing| missing.label);
+        labels
+            .filter(|label| label.starts_with("Widerspruch"))
+            .count()
+    };
+    let mut asking = setup();
+    assert_eq!(flags(&asking, &[]), 0);
+    asking.asks_profiling_consent = true;
+    asking.addresses_minors = true;
+    assert_eq!(flags(&asking, &[]), 2);
+    assert_eq!(flags(&asking, &[Question::Profiling]), 1);
+    assert_eq!(flags(&asking, &[Question::Profiling, Question::Minors]), 0);
+
+    let only = "immer, als einziges Pflichtfeld";
+    let plain = record(&account, (&[setup()], &[], &[]), Language::De);
+    assert!(plain.contains(only));
+    asking.fields.push(crate::setup::SetupField {
+        key: crate::id::FieldKey::parse("city").unwrap(),
+        required: true,
+        purpose: None,
+        without_year: false,
+    });
+    let text = record(&account, (&[asking], &[], &[]), Language::De);
+    assert!(!text.contains(only));
+    assert!(text.contains("als Pflichtfeld abgefragt"));
 }
 
 #[test]

@@ -68,6 +68,8 @@ async fn a_setup_is_shown_to_nobody_while_a_legal_element_is_missing_and_says_wh
         made["missing"],
         json!(["imprint", "privacy_url", "contact"])
     );
+    // Nor would its mails leave.
+    assert_eq!(made["warnings"], json!(["no_sender_domain"]));
 
     // Asked for it in so many words, each is named.
     let demanded = with(&json!({"id": "now", "state": "published"}));
