@@ -57,7 +57,7 @@ pub fn write_report<'a>(rows: impl IntoIterator<Item = &'a ReportRow>) -> String
 }
 
 /// A cell's text such that no spreadsheet takes it for a formula, and that an import gives back as
-/// it was, with apostrophes of its own too ([`unguard`]).
+/// it was, with apostrophes of its own too (`unguard`).
 ///
 /// A visitor who signs up as `=HYPERLINK(...)` would otherwise run it on the desk of whoever
 /// opens the export (OWASP, "CSV Injection"). The apostrophe is shown by no spreadsheet.
